@@ -1,0 +1,2 @@
+//! The command `keyfold`.
+fn main() {}

@@ -1,0 +1,85 @@
+//! The text form for text columns: `kf1.` and base64url without padding (RFC 4648 section 5).
+
+use std::borrow::Cow;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::envelope::Envelope;
+use crate::error::{Error, Result};
+
+/// What every text form begins with.
+pub(crate) const TEXT_PREFIX: &str = "kf1.";
+
+/// The text form of these bytes.
+pub fn to_text(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    to_text_into(bytes, &mut text);
+    text
+}
+
+/// Appends the text form of these bytes in one allocation.
+pub(crate) fn to_text_into(bytes: &[u8], text: &mut String) {
+    text.reserve_exact(TEXT_PREFIX.len() + bytes.len().div_ceil(3) * 4);
+    text.push_str(TEXT_PREFIX);
+    URL_SAFE_NO_PAD.encode_string(bytes, text);
+}
+
+/// The bytes of a text form. Padding, other alphabets, white space and stray bits are refused.
+pub fn from_text(text: &str) -> Result<Vec<u8>> {
+    text.strip_prefix(TEXT_PREFIX)
+        .and_then(|rest| URL_SAFE_NO_PAD.decode(rest).ok())
+        .ok_or_else(|| Error::invalid("not a keyfold text form: expected \"kf1.\" and unpadded base64url"))
+}
+
+/// Whether the value has the shape of a ciphertext, as bytes or as text. A hint, not a proof.
+pub fn is_ciphertext(value: impl AsRef<[u8]>) -> bool {
+    // The shortest has an empty message: prefix, 12-byte nonce, 16-byte tag.
+    const SHORTEST: usize = 12 + 16;
+    decode_ciphertext(value.as_ref())
+        .is_some_and(|bytes| Envelope::parse(&bytes).is_some_and(|envelope| envelope.body.len() >= SHORTEST))
+}
+
+/// The bytes of a ciphertext given as bytes or as text; `None` where the text is malformed.
+///
+/// A ciphertext in bytes begins with 0x01, so the two cannot be mistaken for each other.
+pub(crate) fn decode_ciphertext(value: &[u8]) -> Option<Cow<'_, [u8]>> {
+    match value.strip_prefix(TEXT_PREFIX.as_bytes()) {
+        Some(rest) => URL_SAFE_NO_PAD.decode(rest).ok().map(Cow::Owned),
+        None => Some(Cow::Borrowed(value)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_and_back() {
+        for length in 0..70 {
+            let bytes: Vec<u8> = (0..length).collect();
+            let text = to_text(&bytes);
+            assert!(text.starts_with("kf1.") && !text.contains('='));
+            assert_eq!(from_text(&text).unwrap(), bytes);
+        }
+    }
+
+    #[test]
+    fn one_text_for_one_value() {
+        // Padding, the standard alphabet, white space, stray low bits, no prefix, another prefix.
+        for bad in ["kf1.AQ==", "kf1.+/+/", "kf1.AQ\n", "kf1. AQ", "kf1.AR", "AQ", "KF1.AQ", "kf2.AQ", "kf1.A", ""] {
+            assert!(from_text(bad).is_err(), "{bad:?}");
+        }
+        assert_eq!(from_text("kf1.").unwrap(), b"");
+    }
+
+    #[test]
+    fn shape_of_a_ciphertext() {
+        let mut bytes = vec![1, 0, 0, 0, 9];
+        bytes.extend([0; 28]);
+        assert!(is_ciphertext(&bytes) && is_ciphertext(to_text(&bytes)));
+        bytes.pop();
+        assert!(!is_ciphertext(&bytes) && !is_ciphertext(to_text(&bytes)));
+        assert!(!is_ciphertext("ada@example.org") && !is_ciphertext("kf1.!!!") && !is_ciphertext(""));
+    }
+}

@@ -1,0 +1,105 @@
+//! The key-encryption key: wrapped to every recipient, and what is derived from it.
+
+use crate::error::{Error, Result};
+use crate::format::Encoding;
+use crate::hierarchy::OpenedRecipient;
+use crate::primitives::{self, Algorithm, Cipher, HmacKey, Identity, hkdf_sha256, verify_signature};
+use crate::records::{KekWrapRow, RecipientRow, Rows, StoreRow};
+use crate::sys::pages::SecretBytes;
+
+/// One version of the KEK, expanded for use. The 32 bytes themselves are not kept: a new KEK is drawn afresh.
+pub(crate) struct Kek {
+    pub(crate) version: u32,
+    pub(crate) wrap: Cipher,
+    pub(crate) records: HmacKey,
+}
+
+impl Kek {
+    /// Expands 32 fresh or unwrapped bytes.
+    pub(crate) fn expand(version: u32, bytes: &SecretBytes) -> Result<Self> {
+        let mut derived = SecretBytes::zeroed(32);
+        hkdf_sha256(bytes.expose(), &[], b"keyfold/v1/wrap", derived.expose_mut())?;
+        let wrap = Cipher::new(Algorithm::Aes256GcmSiv, derived.expose_32());
+        hkdf_sha256(bytes.expose(), &[], b"keyfold/v1/records", derived.expose_mut())?;
+        let records = HmacKey::new(derived.expose());
+        Ok(Self { version, wrap, records })
+    }
+
+    /// Unwraps the store's KEK with a recipient's private key. The signature of the store's identity over all
+    /// wraps is verified first: nobody but a holder of the KEK can plant a KEK of his own.
+    pub(crate) fn unwrap(rows: &dyn Rows, recipient: &OpenedRecipient) -> Result<Self> {
+        let store = rows.store()?;
+        let wraps = rows.kek_wraps()?;
+        let recipients = rows.recipients()?;
+        let message = signed_wraps(&store, &recipients, &wraps);
+        verify_signature(&recipient.identity, message.as_bytes(), &store.wraps_signature)
+            .map_err(|_| damaged_wraps())?;
+        let wrap = wraps
+            .iter()
+            .find(|wrap| wrap.recipient_id == recipient.recipient_id && wrap.kek_version == store.kek_version)
+            .ok_or_else(damaged_wraps)?;
+        let info = wrap_info(&store.store_id, &recipient.recipient_id, store.kek_version);
+        let bytes = primitives::hpke_open(
+            recipient.private_key.expose_32(),
+            &wrap.encapsulated,
+            info.as_bytes(),
+            &[],
+            &wrap.ciphertext,
+        )
+        .map_err(|_| damaged_wraps())?;
+        if bytes.len() != 32 {
+            return Err(damaged_wraps());
+        }
+        Self::expand(store.kek_version, &bytes)
+    }
+}
+
+/// The KEK for one recipient.
+pub(crate) fn wrap_kek(
+    store_id: &[u8; 16],
+    recipient: &RecipientRow,
+    version: u32,
+    kek: &SecretBytes,
+) -> Result<KekWrapRow> {
+    let info = wrap_info(store_id, &recipient.recipient_id, version);
+    let (encapsulated, ciphertext) =
+        primitives::hpke_seal(&recipient.public_key, info.as_bytes(), &[], kek.expose())?;
+    Ok(KekWrapRow { recipient_id: recipient.recipient_id.clone(), kek_version: version, encapsulated, ciphertext })
+}
+
+/// What the store's identity signs: every wrap of the KEK, with the recipient's public key, in order of id.
+fn signed_wraps(store: &StoreRow, recipients: &[RecipientRow], wraps: &[KekWrapRow]) -> Encoding {
+    let mut message = Encoding::new("keyfold/v1/kek-wraps")
+        .bytes(&store.store_id)
+        .integer(store.kek_version.into())
+        .integer(wraps.len() as i64);
+    for wrap in wraps {
+        let public_key = recipients
+            .iter()
+            .find(|recipient| recipient.recipient_id == wrap.recipient_id)
+            .map(|recipient| recipient.public_key.as_slice());
+        message = message
+            .text(&wrap.recipient_id)
+            .integer(wrap.kek_version.into())
+            .bytes(public_key.unwrap_or_default())
+            .bytes(&wrap.encapsulated)
+            .bytes(&wrap.ciphertext);
+    }
+    message
+}
+
+/// Signs the wraps into the store's row.
+pub(crate) fn sign_wraps(store: &mut StoreRow, recipients: &[RecipientRow], wraps: &[KekWrapRow], identity: &Identity) {
+    store.wraps_signature = identity.sign(signed_wraps(store, recipients, wraps).as_bytes());
+}
+
+fn wrap_info(store_id: &[u8; 16], recipient_id: &str, version: u32) -> Encoding {
+    Encoding::new("keyfold/v1/kek").bytes(store_id).text(recipient_id).integer(version.into())
+}
+
+fn damaged_wraps() -> Error {
+    Error::integrity(
+        "the wraps of the key-encryption key were changed by someone without the master key, or are damaged; \
+         keep the file and restore a backup",
+    )
+}

@@ -1,0 +1,284 @@
+//! [`Key`]: what a user calls to encrypt. Takes no lock, makes no system call and one allocation a call.
+
+mod index;
+mod plaintext;
+
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::format::{Aad, Envelope, PREFIX_LENGTH, TEXT_PREFIX, decode_ciphertext, from_text, prefix, to_text_into};
+use crate::keyring::{Entry, Loaded, Snapshot, Version};
+use crate::limits;
+use crate::primitives::{Algorithm, Cipher, TAG_LENGTH, draw_nonce};
+use crate::store::{KeyInfo, Shared};
+
+pub use plaintext::{Plaintext, PlaintextText};
+
+/// A handle to one key of an open store. Clones are cheap; it may be used from all threads at once.
+///
+/// What another process rotates is used here within `refresh_interval`; what a newer version sealed opens at once.
+#[derive(Clone)]
+pub struct Key {
+    shared: Arc<Shared>,
+    entry: Arc<Entry>,
+}
+
+impl Key {
+    pub(crate) fn new(shared: Arc<Shared>, entry: Arc<Entry>) -> Self {
+        Self { shared, entry }
+    }
+
+    /// The key's name in its store.
+    pub fn id(&self) -> &str {
+        self.entry.key_id()
+    }
+
+    /// The key's metadata, as this process uses it now.
+    pub fn info(&self) -> Result<KeyInfo> {
+        self.with_snapshot(|snapshot| Ok(KeyInfo::new(snapshot)))
+    }
+
+    /// Encrypts under the current version.
+    ///
+    /// The result is in Google Tink's format: `01 ‖ tag (4) ‖ nonce ‖ ciphertext ‖ 16`, 33 bytes longer than
+    /// the plaintext with a 12-byte nonce. `aad` is authenticated and not stored: `decrypt` must be given the
+    /// same. LimitExceeded past 64 MiB of plaintext or 1 MiB of aad.
+    pub fn encrypt<'a>(&self, plaintext: &[u8], aad: impl Into<Aad<'a>>) -> Result<Vec<u8>> {
+        let encryption = self.encryption()?;
+        let length = encryption.length(plaintext.len())?;
+        let mut out = Vec::with_capacity(length);
+        encryption.append(plaintext, aad.into(), &mut out)?;
+        Ok(out)
+    }
+
+    /// Decrypts what any version of this key encrypted, given in bytes or as text.
+    ///
+    /// DecryptionFailed, always with the same message, where anything is wrong with ciphertext, key or aad;
+    /// KeyUnavailable where the version's state forbids it.
+    pub fn decrypt<'a>(&self, ciphertext: impl AsRef<[u8]>, aad: impl Into<Aad<'a>>) -> Result<Plaintext> {
+        let bytes = decode_ciphertext(ciphertext.as_ref()).ok_or_else(|| self.decryption_failed())?;
+        let decryption = self.decryption(&bytes)?;
+        let mut out = Plaintext::with_capacity(decryption.length());
+        decryption.append(aad.into(), out.buffer())?;
+        Ok(out)
+    }
+
+    /// Encrypts a text for a text column: `kf1.` and base64url.
+    pub fn encrypt_text<'a>(&self, plaintext: &str, aad: impl Into<Aad<'a>>) -> Result<String> {
+        let sealed = self.encrypt(plaintext.as_bytes(), aad)?;
+        let mut text = String::new();
+        to_text_into(&sealed, &mut text);
+        Ok(text)
+    }
+
+    /// Decrypts a text form to text. DecryptionFailed as well where the plaintext is not UTF-8.
+    pub fn decrypt_text<'a>(&self, ciphertext: &str, aad: impl Into<Aad<'a>>) -> Result<PlaintextText> {
+        if !ciphertext.starts_with(TEXT_PREFIX) {
+            return Err(self.decryption_failed());
+        }
+        PlaintextText::new(self.decrypt(ciphertext, aad)?).ok_or_else(|| self.decryption_failed())
+    }
+
+    /// Whether the ciphertext was made by another version than the current one. Nothing of it is verified.
+    ///
+    /// DecryptionFailed where it is no ciphertext of this key.
+    pub fn needs_reencrypt(&self, ciphertext: impl AsRef<[u8]>) -> Result<bool> {
+        let bytes = decode_ciphertext(ciphertext.as_ref()).ok_or_else(|| self.decryption_failed())?;
+        let tag = Envelope::parse(&bytes).ok_or_else(|| self.decryption_failed())?.tag;
+        let loaded = self.loaded_with(tag)?;
+        let version = snapshot(&loaded)?.by_tag(tag).ok_or_else(|| self.decryption_failed())?;
+        Ok(!version.row.is_current)
+    }
+
+    /// Moves a ciphertext to the current version; one that is there already is verified and returned as it is.
+    pub fn reencrypt<'a>(&self, ciphertext: &[u8], aad: impl Into<Aad<'a>>) -> Result<Vec<u8>> {
+        let aad = aad.into();
+        let bytes = decode_ciphertext(ciphertext).ok_or_else(|| self.decryption_failed())?;
+        let plaintext = self.decrypt(&bytes, aad)?;
+        if self.needs_reencrypt(&bytes)? { self.encrypt(&plaintext, aad) } else { Ok(bytes.into_owned()) }
+    }
+
+    /// As [`Key::reencrypt`], from text form to text form.
+    pub fn reencrypt_text<'a>(&self, ciphertext: &str, aad: impl Into<Aad<'a>>) -> Result<String> {
+        let bytes = from_text(ciphertext).map_err(|_| self.decryption_failed())?;
+        Ok(crate::format::to_text(&self.reencrypt(&bytes, aad)?))
+    }
+
+    /// The current version, ready to encrypt into the caller's buffers.
+    #[inline]
+    pub fn encryption(&self) -> Result<Encryption<'_>> {
+        Ok(Encryption { key: self, loaded: self.shared.current(&self.entry)? })
+    }
+
+    /// A ciphertext in bytes, taken apart and ready to be decrypted into the caller's buffer.
+    #[inline]
+    pub fn decryption<'a>(&'a self, ciphertext: &'a [u8]) -> Result<Decryption<'a>> {
+        let envelope = Envelope::parse(ciphertext).ok_or_else(|| self.decryption_failed())?;
+        let loaded = self.loaded_with(envelope.tag)?;
+        let found = snapshot(&loaded)?;
+        let version = found.by_tag(envelope.tag).ok_or_else(|| self.decryption_failed())?;
+        let cipher = found.decrypting(version)?;
+        Decryption::new(self, version, cipher, envelope.body).ok_or_else(|| self.decryption_failed())
+    }
+
+    /// The snapshot; where it does not know the tag, one look whether another process made that version.
+    #[inline]
+    fn loaded_with(&self, tag: u32) -> Result<Loaded> {
+        let loaded = self.shared.current(&self.entry)?;
+        if snapshot(&loaded)?.by_tag(tag).is_some() {
+            return Ok(loaded);
+        }
+        self.shared.look_for_newer()?;
+        self.shared.current(&self.entry)
+    }
+
+    fn with_snapshot<T>(&self, run: impl FnOnce(&Snapshot) -> Result<T>) -> Result<T> {
+        let loaded = self.shared.current(&self.entry)?;
+        run(snapshot(&loaded)?)
+    }
+
+    #[cold]
+    fn decryption_failed(&self) -> Error {
+        Error::decryption_failed(self.id())
+    }
+}
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "Key({})", self.id())
+    }
+}
+
+/// One encryption under the version that was current when it began. For callers with buffers of their own.
+pub struct Encryption<'a> {
+    key: &'a Key,
+    loaded: Loaded,
+}
+
+impl Encryption<'_> {
+    /// The length of the ciphertext of so long a plaintext. LimitExceeded past 64 MiB.
+    #[inline]
+    pub fn length(&self, plaintext: usize) -> Result<usize> {
+        let (version, _) = self.version()?;
+        if plaintext > limits::MESSAGE_BYTES {
+            return Err(Error::limit(format!(
+                "a message is at most {} bytes (64 MiB); larger ones are for streams",
+                limits::MESSAGE_BYTES
+            ))
+            .with_key(self.key.id()));
+        }
+        Ok(overhead(version.algorithm) + plaintext)
+    }
+
+    /// Encrypts into `out`, which has [`Encryption::length`] bytes.
+    #[inline]
+    pub fn write<'b>(&self, plaintext: &[u8], aad: impl Into<Aad<'b>>, out: &mut [u8]) -> Result<()> {
+        let length = self.length(plaintext.len())?;
+        if out.len() != length {
+            return Err(Error::invalid(format!("the ciphertext is {length} bytes, the buffer {}", out.len())));
+        }
+        let aad = aad.into().to_bytes()?;
+        let (version, cipher) = self.version()?;
+        let (head, rest) = out.split_at_mut(PREFIX_LENGTH);
+        let (nonce, rest) = rest.split_at_mut(version.algorithm.nonce_length());
+        let (body, tag) = rest.split_at_mut(plaintext.len());
+        head.copy_from_slice(&prefix(version.row.tag));
+        draw_nonce(nonce)?;
+        body.copy_from_slice(plaintext);
+        match cipher.seal_in_place(nonce, aad.as_ref(), body) {
+            Ok(sealed) => tag.copy_from_slice(&sealed),
+            Err(failure) => {
+                // Nothing readable may stay behind in the caller's buffer.
+                body.fill(0);
+                return Err(failure.into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends the ciphertext to an empty buffer with room for it, without filling that with zeros first.
+    #[inline]
+    fn append(&self, plaintext: &[u8], aad: Aad<'_>, out: &mut Vec<u8>) -> Result<()> {
+        let aad = aad.to_bytes()?;
+        let (version, cipher) = self.version()?;
+        let mut nonce = [0u8; MAX_NONCE_LENGTH];
+        let nonce = &mut nonce[..version.algorithm.nonce_length()];
+        draw_nonce(nonce)?;
+        out.extend_from_slice(&prefix(version.row.tag));
+        out.extend_from_slice(nonce);
+        out.extend_from_slice(plaintext);
+        let body = PREFIX_LENGTH + nonce.len();
+        match cipher.seal_in_place(nonce, aad.as_ref(), &mut out[body..]) {
+            Ok(tag) => out.extend_from_slice(&tag),
+            Err(failure) => {
+                zeroize::Zeroize::zeroize(out);
+                return Err(failure.into());
+            }
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn version(&self) -> Result<(&Version, &Cipher)> {
+        snapshot(&self.loaded)?.encrypting()
+    }
+}
+
+/// One decryption, its version found. For callers with buffers of their own.
+pub struct Decryption<'a> {
+    key: &'a Key,
+    cipher: Arc<Cipher>,
+    nonce: &'a [u8],
+    body: &'a [u8],
+    tag: &'a [u8],
+}
+
+impl<'a> Decryption<'a> {
+    fn new(key: &'a Key, version: &Version, cipher: Arc<Cipher>, bytes: &'a [u8]) -> Option<Self> {
+        let (nonce, rest) = bytes.split_at_checked(version.algorithm.nonce_length())?;
+        let (body, tag) = rest.split_at_checked(rest.len().checked_sub(TAG_LENGTH)?)?;
+        (body.len() <= limits::MESSAGE_BYTES).then_some(Self { key, cipher, nonce, body, tag })
+    }
+
+    /// The length of the plaintext.
+    #[inline]
+    pub fn length(&self) -> usize {
+        self.body.len()
+    }
+
+    /// Decrypts into `out`, which has [`Decryption::length`] bytes; on failure `out` is wiped.
+    #[inline]
+    pub fn write<'b>(&self, aad: impl Into<Aad<'b>>, out: &mut [u8]) -> Result<()> {
+        if out.len() != self.body.len() {
+            return Err(Error::invalid(format!("the plaintext is {} bytes, the buffer {}", self.body.len(), out.len())));
+        }
+        let aad = aad.into().to_bytes()?;
+        out.copy_from_slice(self.body);
+        self.open(aad.as_ref(), out)
+    }
+
+    #[inline]
+    fn append(&self, aad: Aad<'_>, out: &mut Vec<u8>) -> Result<()> {
+        let aad = aad.to_bytes()?;
+        out.extend_from_slice(self.body);
+        self.open(aad.as_ref(), out)
+    }
+
+    #[inline]
+    fn open(&self, aad: &[u8], out: &mut [u8]) -> Result<()> {
+        self.cipher.open_in_place(self.nonce, aad, out, self.tag).map_err(|_| self.key.decryption_failed())
+    }
+}
+
+/// That of XChaCha20-Poly1305 and XAES-256-GCM.
+const MAX_NONCE_LENGTH: usize = 24;
+
+/// How much longer a ciphertext is than its plaintext.
+fn overhead(algorithm: Algorithm) -> usize {
+    PREFIX_LENGTH + algorithm.nonce_length() + TAG_LENGTH
+}
+
+#[inline]
+fn snapshot(loaded: &Loaded) -> Result<&Snapshot> {
+    loaded.as_deref().ok_or_else(Error::closed)
+}

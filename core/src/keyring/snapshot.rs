@@ -1,0 +1,222 @@
+//! One key as of one moment: all its versions, replaced as a whole when the store changes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::hierarchy::{DekPlace, IndexRootPlace, Kek, Wrappable};
+use crate::keyring::VersionState;
+use crate::primitives::{Algorithm, Cipher, HmacKey};
+use crate::records::entity::{key_scope, purpose_scope};
+use crate::records::tree::Tree;
+use crate::records::{EntityId, IndexRootRow, KeyRow, VersionRow};
+
+/// A key, verified and partly unwrapped.
+pub(crate) struct Snapshot {
+    store_id: [u8; 16],
+    kek: Arc<Kek>,
+    pub(crate) key: KeyRow,
+    pub(crate) labels: BTreeMap<String, String>,
+    /// In order of their numbers.
+    pub(crate) versions: Vec<Version>,
+    /// Tags and places in `versions`, in order of the tags.
+    by_tag: Vec<(u32, usize)>,
+    /// The place of the current version and its cipher, where the key may encrypt.
+    current: Option<(usize, Arc<Cipher>)>,
+    current_place: Option<usize>,
+    /// Newest first.
+    pub(crate) index_roots: Vec<IndexRoot>,
+    /// The MACs of the key's entity and of its purpose's: equal MACs mean that nothing changed.
+    macs: ([u8; 32], Option<[u8; 32]>),
+}
+
+/// One version of a key. Its DEK is unwrapped when it is first needed.
+pub(crate) struct Version {
+    pub(crate) row: VersionRow,
+    pub(crate) state: VersionState,
+    pub(crate) algorithm: Algorithm,
+    cipher: ArcSwapOption<Cipher>,
+}
+
+/// One version of the root of a key's blind indexes.
+pub(crate) struct IndexRoot {
+    pub(crate) mac: HmacKey,
+}
+
+impl Snapshot {
+    /// Reads and verifies a key. `None` where it verifiably does not exist; `previous` itself where nothing
+    /// changed since.
+    pub(crate) fn load(
+        tree: &Tree<'_>,
+        kek: &Arc<Kek>,
+        key_id: &str,
+        previous: Option<&Arc<Snapshot>>,
+    ) -> Result<Option<Arc<Snapshot>>> {
+        let entity = EntityId::key(key_id);
+        let Some(mac) = tree.verify_entity(entity)? else { return Ok(None) };
+        let key = tree.rows().key(key_id)?.ok_or_else(|| entity.damaged())?;
+        let purpose_mac = match &key.purpose {
+            None => None,
+            Some(purpose) => {
+                let purpose = EntityId::purpose(purpose);
+                Some(tree.verify_entity(purpose)?.ok_or_else(|| purpose.damaged())?)
+            }
+        };
+        let macs = (mac, purpose_mac);
+        if let Some(previous) = previous
+            && previous.macs == macs
+            && Arc::ptr_eq(&previous.kek, kek)
+        {
+            return Ok(Some(Arc::clone(previous)));
+        }
+        Self::build(tree, kek, key, macs, previous.map(AsRef::as_ref)).map(|snapshot| Some(Arc::new(snapshot)))
+    }
+
+    fn build(
+        tree: &Tree<'_>,
+        kek: &Arc<Kek>,
+        key: KeyRow,
+        macs: ([u8; 32], Option<[u8; 32]>),
+        previous: Option<&Snapshot>,
+    ) -> Result<Self> {
+        let damaged = || EntityId::key(&key.key_id).damaged();
+        let store_id = tree.store().store_id;
+        let rows = tree.rows().versions(&key.key_id)?;
+        let mut versions = Vec::with_capacity(rows.len());
+        for row in rows {
+            versions.push(Version::new(row, previous).ok_or_else(damaged)?);
+        }
+        let mut by_tag: Vec<_> = versions.iter().enumerate().map(|(place, version)| (version.row.tag, place)).collect();
+        by_tag.sort_unstable();
+        let scope = key.purpose.as_deref().map_or_else(|| key_scope(&key.key_id), purpose_scope);
+        let index_roots = tree.rows().index_roots(&scope)?;
+        let index_roots = index_roots.iter().rev().map(|row| IndexRoot::new(&store_id, kek, row)).collect::<Result<_>>()?;
+        let current_place = versions.iter().position(|version| version.row.is_current);
+        let mut snapshot = Self {
+            store_id,
+            kek: Arc::clone(kek),
+            labels: serde_json::from_str(&key.labels).map_err(|_| damaged())?,
+            versions,
+            by_tag,
+            current: None,
+            current_place,
+            index_roots,
+            macs,
+            key,
+        };
+        if let Some(place) = current_place
+            && !snapshot.key.archived
+            && snapshot.versions[place].state.may_encrypt()
+        {
+            let cipher = snapshot.cipher(&snapshot.versions[place])?;
+            snapshot.current = Some((place, cipher));
+        }
+        Ok(snapshot)
+    }
+
+    /// The version that encrypts, and its cipher.
+    #[inline]
+    pub(crate) fn encrypting(&self) -> Result<(&Version, &Cipher)> {
+        match &self.current {
+            Some((place, cipher)) => Ok((&self.versions[*place], cipher)),
+            None => Err(self.cannot_encrypt()),
+        }
+    }
+
+    /// The version with this tag.
+    #[inline]
+    pub(crate) fn by_tag(&self, tag: u32) -> Option<&Version> {
+        let place = self.by_tag.binary_search_by_key(&tag, |(tag, _)| *tag).ok()?;
+        Some(&self.versions[self.by_tag[place].1])
+    }
+
+    /// The current version, whatever it may do.
+    pub(crate) fn current(&self) -> Option<&Version> {
+        self.current_place.map(|place| &self.versions[place])
+    }
+
+    /// The cipher of one of this key's versions, for decrypting.
+    pub(crate) fn decrypting(&self, version: &Version) -> Result<Arc<Cipher>> {
+        if !version.state.may_decrypt() {
+            return Err(self.unavailable(version, "decrypt"));
+        }
+        self.cipher(version)
+    }
+
+    /// Whether the version's wrap opens, whatever its state; nothing is kept.
+    pub(crate) fn check_wrap(&self, version: &Version) -> Result<()> {
+        let row = &version.row;
+        self.place(row).unwrap(&self.kek, row.kek_version, &row.wrapped).map(|_| ())
+    }
+
+    fn cipher(&self, version: &Version) -> Result<Arc<Cipher>> {
+        if let Some(cipher) = &*version.cipher.load() {
+            return Ok(Arc::clone(cipher));
+        }
+        // Two callers may both do this: the later one replaces an equal cipher.
+        let row = &version.row;
+        let dek = self.place(row).unwrap(&self.kek, row.kek_version, &row.wrapped)?;
+        let cipher = Arc::new(Cipher::new(version.algorithm, dek.expose_32()));
+        version.cipher.store(Some(Arc::clone(&cipher)));
+        Ok(cipher)
+    }
+
+    fn place<'a>(&'a self, row: &'a VersionRow) -> DekPlace<'a> {
+        DekPlace {
+            store_id: &self.store_id,
+            key_id: &self.key.key_id,
+            kind: &self.key.kind,
+            purpose: self.key.purpose.as_deref(),
+            algorithm: &row.algorithm,
+            version: row.version,
+            tag: row.tag,
+        }
+    }
+
+    #[cold]
+    fn cannot_encrypt(&self) -> Error {
+        match self.current() {
+            _ if self.key.archived => {
+                Error::new(ErrorKind::KeyUnavailable, format!("key {:?} is archived and encrypts no more", self.key.key_id))
+                    .with_key(&self.key.key_id)
+            }
+            Some(version) => self.unavailable(version, "encrypt"),
+            None => {
+                Error::new(ErrorKind::KeyUnavailable, format!("key {:?} has no current version", self.key.key_id))
+                    .with_key(&self.key.key_id)
+            }
+        }
+    }
+
+    #[cold]
+    fn unavailable(&self, version: &Version, operation: &str) -> Error {
+        let message = format!(
+            "version {} of key {:?} is {} and may not {operation}",
+            version.row.version, self.key.key_id, version.state
+        );
+        Error::new(ErrorKind::KeyUnavailable, message).with_key(&self.key.key_id).with_version(version.row.version)
+    }
+}
+
+impl Version {
+    /// Takes an unwrapped cipher over from an earlier snapshot of the same DEK.
+    fn new(row: VersionRow, previous: Option<&Snapshot>) -> Option<Self> {
+        let state = VersionState::from_name(&row.state)?;
+        let algorithm = Algorithm::from_name(&row.algorithm)?;
+        let known = previous.and_then(|snapshot| snapshot.by_tag(row.tag));
+        let cipher = known
+            .filter(|known| known.row.version == row.version && known.row.wrapped == row.wrapped)
+            .and_then(|known| known.cipher.load_full());
+        Some(Self { row, state, algorithm, cipher: ArcSwapOption::new(cipher) })
+    }
+}
+
+impl IndexRoot {
+    fn new(store_id: &[u8; 16], kek: &Kek, row: &IndexRootRow) -> Result<Self> {
+        let place = IndexRootPlace { store_id, scope: &row.scope, version: row.version };
+        let root = place.unwrap(kek, row.kek_version, &row.wrapped)?;
+        Ok(Self { mac: HmacKey::new(root.expose()) })
+    }
+}

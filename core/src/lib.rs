@@ -1,0 +1,34 @@
+//! keyfold: data-encryption keys in one SQLite file, wrapped by a master key.
+//!
+//! An application opens a [`Store`], asks it for a [`Key`], and encrypts fields, values and files with it.
+//! Keys have versions; [`Store::rotate_key`] makes the next one, and everything sealed before still opens.
+//! The same file is used from Rust, C, Python, Node and the command line at the same time.
+//!
+//! Everything that may go wrong is an [`Error`] with a small [`ErrorKind`].
+
+#![deny(unsafe_code)]
+
+mod error;
+mod format;
+mod hierarchy;
+mod key;
+mod keyring;
+pub mod limits;
+mod master_key;
+mod primitives;
+mod records;
+mod store;
+mod sys;
+mod time;
+
+pub use error::{Error, ErrorKind, Result};
+pub use format::{Aad, Anchor, Context, ContextValue, from_text, is_ciphertext, to_text};
+pub use key::{Decryption, Encryption, Key, Plaintext, PlaintextText};
+pub use keyring::VersionState;
+pub use master_key::{CallbackError, MASTER_KEY_VARIABLE, MasterKey, generate_master_key};
+pub use primitives::Algorithm;
+pub use store::{
+    CheckReport, CiphertextInfo, CreateKey, Finding, IndexOptions, KeyFilter, KeyInfo, OpenOptions, PURPOSES, Store,
+    VersionInfo,
+};
+pub use time::Timestamp;

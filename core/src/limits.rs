@@ -1,0 +1,38 @@
+//! Every limit of keyfold, in one place; `docs/limits.md` lists them.
+
+use std::time::Duration;
+
+/// Longest key id, in bytes of `[A-Za-z0-9._:/-]`.
+pub const KEY_ID_BYTES: usize = 255;
+/// Longest associated data, raw or made from a context: 1 MiB.
+pub const AAD_BYTES: usize = 1 << 20;
+/// Longest single message: 64 MiB. Larger ones are for streams.
+pub const MESSAGE_BYTES: usize = 64 << 20;
+/// Most fields of a context.
+pub const CONTEXT_FIELDS: usize = 64;
+/// Most labels of a key.
+pub const LABELS: usize = 64;
+/// Longest name or value of a label, in bytes.
+pub const LABEL_BYTES: usize = 255;
+/// Longest description of a key, in bytes.
+pub const DESCRIPTION_BYTES: usize = 4096;
+/// Most versions of a key.
+pub const VERSIONS: u32 = 10_000;
+/// Most recipients of a store.
+pub const RECIPIENTS: usize = 16;
+/// Longest actor recorded in the audit log, in bytes.
+pub const ACTOR_BYTES: usize = 255;
+/// Longest field name given to a blind index, in bytes.
+pub const INDEX_FIELD_BYTES: usize = 255;
+/// Most bits of a blind index.
+pub const INDEX_BITS: u32 = 256;
+/// Largest text read from a master key file or descriptor, in bytes.
+pub const MASTER_KEY_SOURCE_BYTES: u64 = 4096;
+/// Longest options text in JSON, in bytes.
+pub const OPTIONS_BYTES: usize = 64 << 10;
+/// Shortest and longest `refresh_interval`.
+pub const REFRESH_INTERVAL: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(3600));
+/// Shortest time between two looks for a version newer than those known: 100 looks a second.
+pub const LOOK_SPACING: Duration = Duration::from_millis(10);
+/// Longest value that SQLite may read from a row, in bytes.
+pub(crate) const ROW_BYTES: i32 = 4 << 20;

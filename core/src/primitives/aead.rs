@@ -1,0 +1,222 @@
+//! Authenticated encryption: which algorithms there are, and a cipher for one key.
+
+use std::fmt;
+
+use super::Served;
+use super::backend::{AeadKey, Backend, Failure, Forged};
+use super::xaes::Xaes;
+use super::xchacha::XChaCha;
+use crate::sys::wiped::Locked;
+
+/// Bytes of the tag that authenticates a ciphertext, in every algorithm.
+pub(crate) const TAG_LENGTH: usize = 16;
+
+/// How a key encrypts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Algorithm {
+    /// AES-256-GCM-SIV (RFC 8452): a repeated nonce shows only that a message repeats. The default.
+    #[default]
+    Aes256GcmSiv,
+    /// AES-256-GCM: the fastest, but a repeated nonce breaks it. At most 2^32 messages a key.
+    Aes256Gcm,
+    /// XAES-256-GCM (c2sp.org/XAES-256-GCM): AES-256-GCM with nonces of 24 bytes, for bulk.
+    Xaes256Gcm,
+    /// XChaCha20-Poly1305: needs no AES hardware.
+    XChaCha20Poly1305,
+}
+
+impl Algorithm {
+    /// All of them.
+    pub const ALL: [Self; 4] =
+        [Self::Aes256GcmSiv, Self::Aes256Gcm, Self::Xaes256Gcm, Self::XChaCha20Poly1305];
+
+    /// The name that is stored and shown.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Aes256GcmSiv => "AES256_GCM_SIV",
+            Self::Aes256Gcm => "AES256_GCM",
+            Self::Xaes256Gcm => "XAES256_GCM",
+            Self::XChaCha20Poly1305 => "XCHACHA20_POLY1305",
+        }
+    }
+
+    /// The algorithm of that exact name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
+    }
+
+    /// Bytes of a key.
+    pub fn key_length(self) -> usize {
+        32
+    }
+
+    /// Bytes of a nonce; of XAES-256-GCM, salt and IV together.
+    pub fn nonce_length(self) -> usize {
+        match self {
+            Self::Aes256GcmSiv | Self::Aes256Gcm => 12,
+            Self::Xaes256Gcm | Self::XChaCha20Poly1305 => 24,
+        }
+    }
+}
+
+impl fmt::Display for Algorithm {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.name())
+    }
+}
+
+/// An expanded key in locked memory, ready to encrypt, by the backend that serves.
+pub(crate) type Cipher = CipherOf<Served>;
+
+/// An expanded key in locked memory, by the backend `B`.
+pub(crate) struct CipherOf<B: Backend> {
+    algorithm: Algorithm,
+    expanded: Locked<Expanded<B>>,
+}
+
+enum Expanded<B: Backend> {
+    GcmSiv(B::GcmSiv),
+    Gcm(B::Gcm),
+    Xaes(Xaes<B>),
+    XChaCha(XChaCha<B>),
+}
+
+impl<B: Backend> CipherOf<B> {
+    /// Expands `key`, which its owner still has to wipe.
+    pub(crate) fn new(algorithm: Algorithm, key: &[u8; 32]) -> Self {
+        let expanded = Locked::new(|| match algorithm {
+            Algorithm::Aes256GcmSiv => Expanded::GcmSiv(B::GcmSiv::new(key)),
+            Algorithm::Aes256Gcm => Expanded::Gcm(B::Gcm::new(key)),
+            Algorithm::Xaes256Gcm => Expanded::Xaes(Xaes::new(key)),
+            Algorithm::XChaCha20Poly1305 => Expanded::XChaCha(XChaCha::new(key)),
+        });
+        Self { algorithm, expanded }
+    }
+
+    /// The algorithm it was made for.
+    pub(crate) fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// Encrypts `data` where it is, and returns the tag. `nonce` has the algorithm's length.
+    #[inline]
+    pub(crate) fn seal_in_place(
+        &self,
+        nonce: &[u8],
+        aad: &[u8],
+        data: &mut [u8],
+    ) -> Result<[u8; TAG_LENGTH], Failure> {
+        match &*self.expanded {
+            Expanded::GcmSiv(key) => key.seal_in_place(nonce, aad, data),
+            Expanded::Gcm(key) => key.seal_in_place(nonce, aad, data),
+            Expanded::Xaes(key) => key.seal_in_place(nonce, aad, data),
+            Expanded::XChaCha(key) => key.seal_in_place(nonce, aad, data),
+        }
+    }
+
+    /// Decrypts `data` where it is. What does not verify is wiped, and a nonce or tag of the wrong length does
+    /// not verify.
+    #[inline]
+    pub(crate) fn open_in_place(
+        &self,
+        nonce: &[u8],
+        aad: &[u8],
+        data: &mut [u8],
+        tag: &[u8],
+    ) -> Result<(), Forged> {
+        match &*self.expanded {
+            Expanded::GcmSiv(key) => key.open_in_place(nonce, aad, data, tag),
+            Expanded::Gcm(key) => key.open_in_place(nonce, aad, data, tag),
+            Expanded::Xaes(key) => key.open_in_place(nonce, aad, data, tag),
+            Expanded::XChaCha(key) => key.open_in_place(nonce, aad, data, tag),
+        }
+    }
+}
+
+impl<B: Backend> fmt::Debug for CipherOf<B> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Cipher({})", self.algorithm)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_stable_and_found_again() {
+        let names = ["AES256_GCM_SIV", "AES256_GCM", "XAES256_GCM", "XCHACHA20_POLY1305"];
+        assert_eq!(Algorithm::ALL.map(Algorithm::name), names);
+        for algorithm in Algorithm::ALL {
+            assert_eq!(Algorithm::from_name(algorithm.name()), Some(algorithm));
+            assert_eq!(algorithm.to_string(), algorithm.name());
+        }
+        assert_eq!(Algorithm::from_name("aes256_gcm"), None);
+        assert_eq!(Algorithm::default(), Algorithm::Aes256GcmSiv);
+    }
+
+    #[test]
+    fn nonces_and_tags_of_another_length_are_refused() {
+        for algorithm in Algorithm::ALL {
+            let cipher = Cipher::new(algorithm, &[1; 32]);
+            for length in (0..40).filter(|length| *length != algorithm.nonce_length()) {
+                let mut data = [7; 5];
+                assert_eq!(cipher.seal_in_place(&[2; 40][..length], b"", &mut data), Err(Failure));
+                assert_eq!(cipher.open_in_place(&[2; 40][..length], b"", &mut data, &[3; 16]), Err(Forged));
+                assert_eq!(data, [0; 5], "{algorithm} wipes");
+            }
+            let nonce = &[2; 24][..algorithm.nonce_length()];
+            let tag = cipher.seal_in_place(nonce, b"", &mut []).unwrap();
+            for length in 0..TAG_LENGTH {
+                assert_eq!(cipher.open_in_place(nonce, b"", &mut [], &tag[..length]), Err(Forged));
+            }
+            let longer = [&tag[..], &[0]].concat();
+            assert_eq!(cipher.open_in_place(nonce, b"", &mut [], &longer), Err(Forged));
+            assert_eq!(cipher.open_in_place(nonce, b"", &mut [], &tag), Ok(()));
+        }
+    }
+
+    #[test]
+    fn key_nonce_and_aad_are_bound() {
+        for algorithm in Algorithm::ALL {
+            let nonce = vec![2; algorithm.nonce_length()];
+            let mut sealed = *b"a message";
+            let tag = Cipher::new(algorithm, &[1; 32]).seal_in_place(&nonce, b"aad", &mut sealed).unwrap();
+            let opens = |key: [u8; 32], nonce: &[u8], aad: &[u8]| {
+                Cipher::new(algorithm, &key).open_in_place(nonce, aad, &mut sealed.clone(), &tag).is_ok()
+            };
+            assert!(opens([1; 32], &nonce, b"aad"));
+            assert!(!opens([0; 32], &nonce, b"aad"));
+            assert!(!opens([1; 32], &nonce, b"aae"));
+            assert!(!opens([1; 32], &nonce, b""));
+            for position in 0..nonce.len() {
+                let mut other = nonce.clone();
+                other[position] ^= 1;
+                assert!(!opens([1; 32], &other, b"aad"));
+            }
+        }
+    }
+
+    #[test]
+    fn it_prints_no_key() {
+        let cipher = Cipher::new(Algorithm::Aes256Gcm, &[0x41; 32]);
+        assert_eq!(format!("{cipher:?}"), "Cipher(AES256_GCM)");
+        assert_eq!(cipher.algorithm(), Algorithm::Aes256Gcm);
+    }
+
+    /// The largest message and associated data that the layers above let through.
+    #[test]
+    #[cfg_attr(debug_assertions, ignore = "slow without optimisation")]
+    fn the_largest_messages_are_sealed() {
+        let aad = vec![9; 1024 * 1024];
+        for algorithm in Algorithm::ALL {
+            let cipher = Cipher::new(algorithm, &[1; 32]);
+            let nonce = vec![2; algorithm.nonce_length()];
+            let mut data = vec![3; 64 * 1024 * 1024];
+            let tag = cipher.seal_in_place(&nonce, &aad, &mut data).unwrap();
+            assert_eq!(cipher.open_in_place(&nonce, &aad, &mut data, &tag), Ok(()));
+            assert!(data.iter().all(|byte| *byte == 3));
+        }
+    }
+}

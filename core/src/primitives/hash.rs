@@ -1,0 +1,98 @@
+//! Hashes, message authentication codes and key derivation, all of SHA-256.
+
+use subtle::ConstantTimeEq;
+use zeroize::Zeroize;
+
+use super::Served;
+use super::backend::{Backend, Failure, MacKey};
+use crate::sys::wiped::{Locked, Wiped};
+
+/// SHA-256 of the parts, one after the other.
+pub(crate) fn sha256(parts: &[&[u8]]) -> [u8; 32] {
+    Served::sha256(parts)
+}
+
+/// HMAC-SHA256 of the parts, one after the other.
+pub(crate) fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+    mac::<Served>(key, parts)
+}
+
+/// HKDF-SHA256 (RFC 5869) into all of `out`, which may have at most 255 × 32 bytes.
+pub(crate) fn hkdf_sha256(ikm: &[u8], salt: &[u8], info: &[u8], out: &mut [u8]) -> Result<(), Failure> {
+    hkdf::<Served>(ikm, salt, info, out)
+}
+
+/// Whether two byte strings are the same, in a time that depends on their lengths alone.
+pub(crate) fn equal(a: &[u8], b: &[u8]) -> bool {
+    a.ct_eq(b).into()
+}
+
+/// A key of HMAC-SHA256 in locked memory, ready for any number of messages.
+pub(crate) struct HmacKey(Locked<<Served as Backend>::Mac>);
+
+impl HmacKey {
+    /// Takes a key of any length, which its owner still has to wipe.
+    pub(crate) fn new(key: &[u8]) -> Self {
+        Self(Locked::new(|| MacKey::new(key)))
+    }
+
+    /// The code of the parts, one after the other.
+    #[inline]
+    pub(crate) fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
+        self.0.mac(parts)
+    }
+}
+
+pub(super) fn mac<B: Backend>(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+    Wiped::new(B::Mac::new(key)).mac(parts)
+}
+
+pub(super) fn hkdf<B: Backend>(ikm: &[u8], salt: &[u8], info: &[u8], out: &mut [u8]) -> Result<(), Failure> {
+    if out.len() > 255 * 32 {
+        return Err(Failure);
+    }
+    let mut pseudorandom = mac::<B>(salt, &[ikm]);
+    let key = Wiped::new(B::Mac::new(&pseudorandom));
+    pseudorandom.zeroize();
+    let mut block = [0; 32];
+    for (counter, chunk) in (1..=255_u8).zip(out.chunks_mut(32)) {
+        let previous: &[u8] = if counter == 1 { &[] } else { &block };
+        block = key.mac(&[previous, info, &[counter]]);
+        chunk.copy_from_slice(&block[..chunk.len()]);
+    }
+    block.zeroize();
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reused_key_gives_the_same_codes() {
+        let key = HmacKey::new(b"a key");
+        for message in [&b""[..], b"a", b"a longer message"] {
+            assert_eq!(key.mac(&[message]), hmac_sha256(b"a key", &[message]));
+        }
+        assert_ne!(key.mac(&[b"a"]), hmac_sha256(b"b key", &[b"a"]));
+    }
+
+    #[test]
+    fn hkdf_fills_at_most_255_blocks() {
+        let mut most = vec![0; 255 * 32];
+        assert_eq!(hkdf_sha256(b"ikm", b"salt", b"info", &mut most), Ok(()));
+        let mut short = [0; 33];
+        hkdf_sha256(b"ikm", b"salt", b"info", &mut short).unwrap();
+        assert_eq!(short, most[..33]);
+        assert_eq!(hkdf_sha256(b"ikm", b"salt", b"info", &mut vec![0; 255 * 32 + 1]), Err(Failure));
+    }
+
+    #[test]
+    fn equal_compares_all_bytes_and_lengths() {
+        assert!(equal(b"", b""));
+        assert!(equal(b"same", b"same"));
+        assert!(!equal(b"same", b"sama"));
+        assert!(!equal(b"same", b"tame"));
+        assert!(!equal(b"same", b"same!"));
+    }
+}

@@ -1,0 +1,127 @@
+//! Ed25519 signatures (RFC 8032), verified strictly: both backends accept the same ones.
+
+use super::Served;
+use super::backend::{Backend, Forged, SignatureKey};
+use crate::sys::wiped::Locked;
+
+/// A store's private key, in locked memory.
+pub(crate) struct Identity(Locked<<Served as Backend>::Signer>);
+
+impl Identity {
+    /// Derives the key from its seed, which its owner still has to wipe.
+    pub(crate) fn from_seed(seed: &[u8; 32]) -> Self {
+        Self(Locked::new(|| SignatureKey::new(seed)))
+    }
+
+    /// The public key.
+    pub(crate) fn public(&self) -> [u8; 32] {
+        self.0.public()
+    }
+
+    /// Signs the message. The same message always has the same signature.
+    pub(crate) fn sign(&self, message: &[u8]) -> [u8; 64] {
+        SignatureKey::sign(&*self.0, message)
+    }
+}
+
+/// Checks a signature of 64 bytes. Beyond RFC 8032, public keys and R that are not canonical or of small order
+/// are refused: with such keys one signature may fit several messages.
+pub(crate) fn verify_signature(public: &[u8; 32], message: &[u8], signature: &[u8]) -> Result<(), Forged> {
+    verify::<Served>(public, message, signature)
+}
+
+pub(super) fn verify<B: Backend>(public: &[u8; 32], message: &[u8], signature: &[u8]) -> Result<(), Forged> {
+    let signature: &[u8; 64] = signature.try_into().map_err(|_| Forged)?;
+    let (r, _) = signature.split_first_chunk().ok_or(Forged)?;
+    if !is_sound_point(public) || !is_sound_point(r) {
+        return Err(Forged);
+    }
+    B::verify_signature(public, message, signature)
+}
+
+/// Whether an encoded point is canonical and not of small order. Public data: no need for constant time.
+fn is_sound_point(encoded: &[u8; 32]) -> bool {
+    let mut y = *encoded;
+    y[31] &= 0x7f;
+    is_below_modulus(&y) && !SMALL_ORDER.contains(&y)
+}
+
+/// Whether a little-endian number of 255 bits is below 2^255 - 19.
+fn is_below_modulus(y: &[u8; 32]) -> bool {
+    y[0] < 0xed || y[31] < 0x7f || y[1..31].iter().any(|byte| *byte != 0xff)
+}
+
+/// The y coordinates, without the sign of x, of the eight points of small order: 1, -1, 0, and two for the
+/// four points of order 8.
+pub(super) const SMALL_ORDER: [[u8; 32]; 5] = [
+    [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+    [
+        0xec, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f,
+    ],
+    [0; 32],
+    [
+        0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0, 0xd5,
+        0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,
+    ],
+    [
+        0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f, 0x2a,
+        0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a,
+    ],
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signatures_verify_for_their_key_and_message_alone() {
+        let identity = Identity::from_seed(&[1; 32]);
+        let signature = identity.sign(b"message");
+        assert_eq!(verify_signature(&identity.public(), b"message", &signature), Ok(()));
+        assert_eq!(verify_signature(&identity.public(), b"messagf", &signature), Err(Forged));
+        let other = Identity::from_seed(&[2; 32]);
+        assert_eq!(verify_signature(&other.public(), b"message", &signature), Err(Forged));
+        assert_eq!(verify_signature(&identity.public(), b"message", &signature[..63]), Err(Forged));
+        let longer = [&signature[..], &[0]].concat();
+        assert_eq!(verify_signature(&identity.public(), b"message", &longer), Err(Forged));
+    }
+
+    /// With the neutral point as key and as R, and S zero, RFC 8032's equation holds for every message.
+    #[test]
+    fn a_key_of_small_order_is_refused() {
+        let mut neutral = [0; 32];
+        neutral[0] = 1;
+        let signature = [neutral, [0; 32]].concat();
+        assert_eq!(verify_signature(&neutral, b"message", &signature), Err(Forged));
+        for y in SMALL_ORDER {
+            let mut negative = y;
+            negative[31] |= 0x80;
+            assert!(!is_sound_point(&y) && !is_sound_point(&negative));
+        }
+    }
+
+    #[test]
+    fn encodings_at_or_above_the_modulus_are_refused() {
+        let mut encoded = [0xff; 32];
+        encoded[31] = 0x7f;
+        for low in 0xed..=0xff {
+            encoded[0] = low;
+            assert!(!is_sound_point(&encoded));
+        }
+        encoded[0] = 0xeb;
+        assert!(is_sound_point(&encoded), "two below the modulus is canonical");
+        encoded[0] = 0xed;
+        encoded[17] = 0xfe;
+        assert!(is_sound_point(&encoded));
+    }
+
+    /// The points of small order, by what the group law says: eight times the point is the neutral one.
+    #[cfg(feature = "portable")]
+    #[test]
+    fn the_list_of_small_orders_is_right() {
+        let weak = |y: &[u8; 32]| ed25519_dalek::VerifyingKey::from_bytes(y).unwrap().is_weak();
+        assert!(SMALL_ORDER.iter().all(weak));
+        assert!(!weak(&Identity::from_seed(&[1; 32]).public()));
+    }
+}

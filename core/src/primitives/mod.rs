@@ -1,0 +1,42 @@
+//! The only callers of crypto crates: encryption, hashing, signatures, HPKE and randomness.
+//!
+//! Two backends bring the same primitives: aws-lc-rs (feature `aws-lc`, the default) and the RustCrypto crates
+//! (feature `portable`). Where both are built aws-lc serves, and the tests hold one against the other.
+
+#[cfg(not(any(feature = "aws-lc", feature = "portable")))]
+compile_error!(
+    "keyfold needs a cryptography backend: enable the feature `aws-lc` (the default) or `portable`"
+);
+
+mod aead;
+#[cfg(all(test, feature = "aws-lc", feature = "portable"))]
+mod agreement;
+#[cfg(feature = "aws-lc")]
+mod aws_lc;
+mod backend;
+mod hash;
+mod hpke;
+mod identity;
+#[cfg(feature = "portable")]
+mod portable;
+mod random;
+#[cfg(test)]
+mod vectors;
+#[cfg(test)]
+mod wycheproof;
+mod xaes;
+mod xchacha;
+
+pub use aead::Algorithm;
+pub(crate) use aead::{Cipher, TAG_LENGTH};
+pub(crate) use backend::{Failure, Forged};
+pub(crate) use hash::{HmacKey, equal, hkdf_sha256, hmac_sha256, sha256};
+pub(crate) use hpke::{hpke_open, hpke_public_key, hpke_seal};
+pub(crate) use identity::{Identity, verify_signature};
+pub(crate) use random::{draw_nonce, random_bytes};
+
+/// The backend that serves.
+#[cfg(feature = "aws-lc")]
+type Served = aws_lc::AwsLc;
+#[cfg(all(feature = "portable", not(feature = "aws-lc")))]
+type Served = portable::Portable;

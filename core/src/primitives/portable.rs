@@ -1,0 +1,105 @@
+//! The backend in Rust alone: the RustCrypto crates.
+
+use aes::Aes256;
+use aes::cipher::{Block, BlockCipherEncrypt};
+use aes_gcm::Aes256Gcm;
+use aes_gcm::aead::{AeadInOut, KeyInit, Tag};
+use aes_gcm_siv::Aes256GcmSiv;
+use chacha20poly1305::ChaCha20Poly1305;
+use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+use hmac::{Hmac, Mac};
+use sha2::{Digest, Sha256};
+use zeroize::Zeroize;
+
+use super::backend::{AeadKey, Backend, BlockKey, Failure, Forged, MacKey, SignatureKey};
+
+/// RustCrypto.
+pub(crate) struct Portable;
+
+impl Backend for Portable {
+    type GcmSiv = Aes256GcmSiv;
+    type Gcm = Aes256Gcm;
+    type ChaCha = ChaCha20Poly1305;
+    type Block = Aes256;
+    type Mac = Hmac<Sha256>;
+    type Signer = SigningKey;
+
+    fn sha256(parts: &[&[u8]]) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        parts.iter().for_each(|part| hash.update(part));
+        hash.finalize().into()
+    }
+
+    fn verify_signature(public: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> Result<(), Forged> {
+        let public = VerifyingKey::from_bytes(public).map_err(|_| Forged)?;
+        public.verify_strict(message, &Signature::from_bytes(signature)).map_err(|_| Forged)
+    }
+}
+
+impl<A: AeadInOut + KeyInit + Send + Sync> AeadKey for A {
+    fn new(key: &[u8; 32]) -> Self {
+        Self::new_from_slice(key).expect("every key here has 32 bytes")
+    }
+
+    #[inline]
+    fn seal_in_place(&self, nonce: &[u8], aad: &[u8], data: &mut [u8]) -> Result<[u8; 16], Failure> {
+        let nonce = nonce.try_into().map_err(|_| Failure)?;
+        let tag = self.encrypt_inout_detached(nonce, aad, data.into()).map_err(|_| Failure)?;
+        tag.as_slice().try_into().map_err(|_| Failure)
+    }
+
+    #[inline]
+    fn open_in_place(&self, nonce: &[u8], aad: &[u8], data: &mut [u8], tag: &[u8]) -> Result<(), Forged> {
+        open(self, nonce, aad, data, tag).ok_or_else(|| {
+            data.zeroize();
+            Forged
+        })
+    }
+}
+
+#[inline]
+fn open<A: AeadInOut>(key: &A, nonce: &[u8], aad: &[u8], data: &mut [u8], tag: &[u8]) -> Option<()> {
+    let nonce = nonce.try_into().ok()?;
+    let tag: &Tag<A> = tag.try_into().ok()?;
+    key.decrypt_inout_detached(nonce, aad, data.into(), tag).ok()
+}
+
+impl BlockKey for Aes256 {
+    fn new(key: &[u8; 32]) -> Self {
+        KeyInit::new(key.into())
+    }
+
+    #[inline]
+    fn encrypt(&self, block: &mut [u8; 16]) -> Result<(), Failure> {
+        let block: &mut Block<Self> = block.into();
+        self.encrypt_block(block);
+        Ok(())
+    }
+}
+
+impl MacKey for Hmac<Sha256> {
+    fn new(key: &[u8]) -> Self {
+        KeyInit::new_from_slice(key).expect("HMAC takes keys of any length")
+    }
+
+    #[inline]
+    fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
+        let mut code = self.clone();
+        parts.iter().for_each(|part| code.update(part));
+        code.finalize().into_bytes().into()
+    }
+}
+
+impl SignatureKey for SigningKey {
+    fn new(seed: &[u8; 32]) -> Self {
+        Self::from_bytes(seed)
+    }
+
+    fn public(&self) -> [u8; 32] {
+        self.verifying_key().to_bytes()
+    }
+
+    fn sign(&self, message: &[u8]) -> [u8; 64] {
+        Signer::sign(self, message).to_bytes()
+    }
+}

@@ -1,0 +1,200 @@
+//! Entities: rows that only make sense together and share one MAC.
+
+use crate::error::{Error, Result};
+use crate::format::Encoding;
+use crate::primitives::sha256;
+use crate::records::Rows;
+
+/// What an entity is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum EntityKind {
+    /// A key, its versions and its own index roots.
+    Key,
+    /// A purpose and its index roots.
+    Purpose,
+    /// A recipient and its wraps of the KEK.
+    Recipient,
+    /// A system key and its versions.
+    SystemKey,
+}
+
+impl EntityKind {
+    pub(crate) const ALL: [Self; 4] = [Self::Key, Self::Purpose, Self::Recipient, Self::SystemKey];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Key => "key",
+            Self::Purpose => "purpose",
+            Self::Recipient => "recipient",
+            Self::SystemKey => "system_key",
+        }
+    }
+
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+}
+
+/// Names one entity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct EntityId<'a> {
+    pub(crate) kind: EntityKind,
+    pub(crate) id: &'a str,
+}
+
+impl<'a> EntityId<'a> {
+    pub(crate) fn key(id: &'a str) -> Self {
+        Self { kind: EntityKind::Key, id }
+    }
+
+    pub(crate) fn purpose(id: &'a str) -> Self {
+        Self { kind: EntityKind::Purpose, id }
+    }
+
+    pub(crate) fn recipient(id: &'a str) -> Self {
+        Self { kind: EntityKind::Recipient, id }
+    }
+
+    pub(crate) fn system_key(id: &'a str) -> Self {
+        Self { kind: EntityKind::SystemKey, id }
+    }
+
+    /// The leaf that the entity belongs to: the first 16 bits of a hash of its name.
+    pub(crate) fn bucket(self) -> u16 {
+        let name = Encoding::new("keyfold/v1/bucket").text(self.kind.name()).text(self.id);
+        let [high, low, ..] = sha256(&[name.as_bytes()]);
+        u16::from_be_bytes([high, low])
+    }
+
+    /// The error for an entity that does not verify.
+    pub(crate) fn damaged(self) -> Error {
+        let error = Error::integrity(format!(
+            "{} {:?} was changed by someone without the master key, or is damaged; restore it from a backup, \
+             and run `keyfold check` for the whole store",
+            self.kind.name().replace('_', " "),
+            self.id
+        ));
+        match self.kind {
+            EntityKind::Key => error.with_key(self.id),
+            _ => error,
+        }
+    }
+
+    /// Everything that the entity's MAC covers, read from its tables; `None` where no row is left.
+    pub(crate) fn content(self, rows: &dyn Rows) -> Result<Option<Encoding>> {
+        let encoding = Encoding::new("keyfold/v1/entity").text(self.kind.name()).text(self.id);
+        match self.kind {
+            EntityKind::Key => self.key_content(rows, encoding),
+            EntityKind::Purpose => self.purpose_content(rows, encoding),
+            EntityKind::Recipient => self.recipient_content(rows, encoding),
+            EntityKind::SystemKey => self.system_key_content(rows, encoding),
+        }
+    }
+
+    fn key_content(self, rows: &dyn Rows, encoding: Encoding) -> Result<Option<Encoding>> {
+        let Some(key) = rows.key(self.id)? else { return Ok(None) };
+        let versions = rows.versions(self.id)?;
+        let encoding = encode_key(encoding, &key, &versions);
+        Ok(Some(encode_index_roots(encoding, &rows.index_roots(&key_scope(self.id))?)))
+    }
+
+    fn purpose_content(self, rows: &dyn Rows, encoding: Encoding) -> Result<Option<Encoding>> {
+        let Some(purpose) = rows.purpose(self.id)? else { return Ok(None) };
+        let encoding = encoding.text(&purpose.purpose).integer(purpose.created_at);
+        Ok(Some(encode_index_roots(encoding, &rows.index_roots(&purpose_scope(self.id))?)))
+    }
+
+    fn recipient_content(self, rows: &dyn Rows, mut encoding: Encoding) -> Result<Option<Encoding>> {
+        let Some(row) = rows.recipients()?.into_iter().find(|row| row.recipient_id == self.id) else {
+            return Ok(None);
+        };
+        encoding = encoding
+            .text(&row.recipient_id)
+            .text(&row.kind)
+            .integer(row.created_at)
+            .bytes(&row.public_key)
+            .bytes(&row.salt)
+            .bytes(&row.commitment)
+            .bytes(&row.sealed);
+        for wrap in rows.kek_wraps()?.into_iter().filter(|wrap| wrap.recipient_id == self.id) {
+            encoding =
+                encoding.integer(wrap.kek_version.into()).bytes(&wrap.encapsulated).bytes(&wrap.ciphertext);
+        }
+        Ok(Some(encoding))
+    }
+
+    fn system_key_content(self, rows: &dyn Rows, mut encoding: Encoding) -> Result<Option<Encoding>> {
+        let versions = rows.system_keys(self.id)?;
+        if versions.is_empty() {
+            return Ok(None);
+        }
+        for row in versions {
+            encoding = encoding
+                .text(&row.name)
+                .integer(row.version.into())
+                .integer(row.created_at)
+                .integer(row.kek_version.into())
+                .bytes(&row.wrapped);
+        }
+        Ok(Some(encoding))
+    }
+}
+
+/// The scope of a key's own index roots.
+pub(crate) fn key_scope(key_id: &str) -> String {
+    format!("key/{key_id}")
+}
+
+/// The scope of a purpose's index roots.
+pub(crate) fn purpose_scope(purpose: &str) -> String {
+    format!("purpose/{purpose}")
+}
+
+fn encode_key(
+    mut encoding: Encoding,
+    key: &crate::records::KeyRow,
+    versions: &[crate::records::VersionRow],
+) -> Encoding {
+    encoding = encoding
+        .text(&key.key_id)
+        .text(&key.kind)
+        .text(&key.algorithm)
+        .optional_text(key.purpose.as_deref())
+        .optional_text(key.description.as_deref())
+        .text(&key.labels)
+        .integer(key.exportable.into())
+        .integer(key.archived.into())
+        .integer(key.created_at)
+        .optional_integer(key.expires_at)
+        .integer(versions.len() as i64);
+    for row in versions {
+        encoding = encoding
+            .text(&row.key_id)
+            .integer(row.version.into())
+            .integer(row.tag.into())
+            .integer(row.is_current.into())
+            .text(&row.state)
+            .optional_text(row.state_reason.as_deref())
+            .text(&row.algorithm)
+            .integer(row.created_at)
+            .optional_integer(row.expires_at)
+            .optional_integer(row.destroy_at)
+            .integer(row.kek_version.into())
+            .bytes(&row.wrapped);
+    }
+    encoding
+}
+
+fn encode_index_roots(mut encoding: Encoding, roots: &[crate::records::IndexRootRow]) -> Encoding {
+    encoding = encoding.integer(roots.len() as i64);
+    for row in roots {
+        encoding = encoding
+            .text(&row.scope)
+            .integer(row.version.into())
+            .integer(row.is_current.into())
+            .integer(row.created_at)
+            .integer(row.kek_version.into())
+            .bytes(&row.wrapped);
+    }
+    encoding
+}

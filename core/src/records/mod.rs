@@ -1,0 +1,14 @@
+//! Rows, transactions and the MAC tree over them: what is stored, and that it is what we stored.
+//!
+//! [`Rows`] is the seam: what a database must offer inside one transaction. `sqlite` is the one database so far.
+
+pub(crate) mod audit;
+pub(crate) mod entity;
+pub(crate) mod rows;
+pub(crate) mod sqlite;
+pub(crate) mod tree;
+
+pub(crate) use entity::{EntityId, EntityKind};
+pub(crate) use rows::{
+    AuditRow, IndexRootRow, KekWrapRow, KeyRow, PurposeRow, RecipientRow, Rows, StoreRow, SystemKeyRow, VersionRow,
+};

@@ -1,0 +1,170 @@
+//! The rows of every table, and the operations on them inside one transaction.
+
+use crate::error::Result;
+use crate::records::EntityKind;
+
+/// The one row that describes the store.
+#[derive(Clone, Debug)]
+pub(crate) struct StoreRow {
+    pub(crate) store_id: [u8; 16],
+    pub(crate) created_at: i64,
+    /// Counts administrative acts.
+    pub(crate) generation: u64,
+    pub(crate) kek_version: u32,
+    /// The store identity's signature over all wraps of the KEK.
+    pub(crate) wraps_signature: [u8; 64],
+    pub(crate) audit_sequence: u64,
+    pub(crate) audit_hash: [u8; 32],
+    /// For each occupied node of the MAC tree its number and MAC, in order.
+    pub(crate) nodes: Vec<u8>,
+    pub(crate) root: [u8; 32],
+}
+
+/// A way to the KEK.
+#[derive(Clone, Debug)]
+pub(crate) struct RecipientRow {
+    pub(crate) recipient_id: String,
+    pub(crate) kind: String,
+    pub(crate) created_at: i64,
+    pub(crate) public_key: Vec<u8>,
+    pub(crate) salt: Vec<u8>,
+    pub(crate) commitment: Vec<u8>,
+    pub(crate) sealed: Vec<u8>,
+}
+
+/// The KEK for one recipient.
+#[derive(Clone, Debug)]
+pub(crate) struct KekWrapRow {
+    pub(crate) recipient_id: String,
+    pub(crate) kek_version: u32,
+    pub(crate) encapsulated: Vec<u8>,
+    pub(crate) ciphertext: Vec<u8>,
+}
+
+/// A key of the store's own: its identity, the audit chain's.
+#[derive(Clone, Debug)]
+pub(crate) struct SystemKeyRow {
+    pub(crate) name: String,
+    pub(crate) version: u32,
+    pub(crate) created_at: i64,
+    pub(crate) kek_version: u32,
+    pub(crate) wrapped: Vec<u8>,
+}
+
+/// What a key may be for.
+#[derive(Clone, Debug)]
+pub(crate) struct PurposeRow {
+    pub(crate) purpose: String,
+    pub(crate) created_at: i64,
+}
+
+/// A root of blind indexes; `scope` is `key/<key id>` or `purpose/<purpose>`.
+#[derive(Clone, Debug)]
+pub(crate) struct IndexRootRow {
+    pub(crate) scope: String,
+    pub(crate) version: u32,
+    pub(crate) is_current: bool,
+    pub(crate) created_at: i64,
+    pub(crate) kek_version: u32,
+    pub(crate) wrapped: Vec<u8>,
+}
+
+/// A named line of versions.
+#[derive(Clone, Debug)]
+pub(crate) struct KeyRow {
+    pub(crate) key_id: String,
+    pub(crate) kind: String,
+    pub(crate) algorithm: String,
+    pub(crate) purpose: Option<String>,
+    pub(crate) description: Option<String>,
+    /// A JSON object of texts, names in order.
+    pub(crate) labels: String,
+    pub(crate) exportable: bool,
+    pub(crate) archived: bool,
+    pub(crate) created_at: i64,
+    pub(crate) expires_at: Option<i64>,
+}
+
+/// One wrapped data-encryption key.
+#[derive(Clone, Debug)]
+pub(crate) struct VersionRow {
+    pub(crate) key_id: String,
+    pub(crate) version: u32,
+    pub(crate) tag: u32,
+    pub(crate) is_current: bool,
+    pub(crate) state: String,
+    pub(crate) state_reason: Option<String>,
+    pub(crate) algorithm: String,
+    pub(crate) created_at: i64,
+    pub(crate) expires_at: Option<i64>,
+    pub(crate) destroy_at: Option<i64>,
+    pub(crate) kek_version: u32,
+    pub(crate) wrapped: Vec<u8>,
+}
+
+/// The stored MAC of one entity.
+#[derive(Clone, Debug)]
+pub(crate) struct EntityRow {
+    pub(crate) kind: EntityKind,
+    pub(crate) id: String,
+    pub(crate) mac: [u8; 32],
+}
+
+/// One record of the audit chain.
+#[derive(Clone, Debug)]
+pub(crate) struct AuditRow {
+    pub(crate) sequence: u64,
+    /// Canonical JSON: names in order, no white space.
+    pub(crate) record: String,
+    pub(crate) hash: [u8; 32],
+}
+
+/// What a database offers inside one transaction. Nothing here is verified: that is the tree's work.
+pub(crate) trait Rows {
+    fn store(&self) -> Result<StoreRow>;
+    fn put_store(&self, row: &StoreRow) -> Result<()>;
+
+    /// For each occupied leaf of the node its number and MAC, in order; empty where there is none.
+    fn node_leaves(&self, node: u8) -> Result<Vec<u8>>;
+    fn put_node_leaves(&self, node: u8, leaves: &[u8]) -> Result<()>;
+    fn stored_nodes(&self) -> Result<Vec<u8>>;
+    /// In order of kind and id.
+    fn bucket(&self, bucket: u16) -> Result<Vec<EntityRow>>;
+    fn put_entity(&self, bucket: u16, row: &EntityRow) -> Result<()>;
+    /// Every bucket that has entities.
+    fn stored_buckets(&self) -> Result<Vec<u16>>;
+
+    fn recipients(&self) -> Result<Vec<RecipientRow>>;
+    fn insert_recipient(&self, row: &RecipientRow) -> Result<()>;
+    /// In order of recipient and KEK version.
+    fn kek_wraps(&self) -> Result<Vec<KekWrapRow>>;
+    fn insert_kek_wrap(&self, row: &KekWrapRow) -> Result<()>;
+
+    fn system_keys(&self, name: &str) -> Result<Vec<SystemKeyRow>>;
+    fn insert_system_key(&self, row: &SystemKeyRow) -> Result<()>;
+
+    fn purpose(&self, purpose: &str) -> Result<Option<PurposeRow>>;
+    fn insert_purpose(&self, row: &PurposeRow) -> Result<()>;
+
+    /// Oldest version first.
+    fn index_roots(&self, scope: &str) -> Result<Vec<IndexRootRow>>;
+    fn insert_index_root(&self, row: &IndexRootRow) -> Result<()>;
+
+    fn key(&self, key_id: &str) -> Result<Option<KeyRow>>;
+    fn insert_key(&self, row: &KeyRow) -> Result<()>;
+    /// In byte order.
+    fn key_ids(&self) -> Result<Vec<String>>;
+    /// Oldest version first.
+    fn versions(&self, key_id: &str) -> Result<Vec<VersionRow>>;
+    fn insert_version(&self, row: &VersionRow) -> Result<()>;
+    fn clear_current(&self, key_id: &str) -> Result<()>;
+    /// The keys with a version of this tag, in byte order.
+    fn keys_with_tag(&self, tag: u32) -> Result<Vec<String>>;
+
+    fn insert_audit(&self, row: &AuditRow) -> Result<()>;
+    /// Calls for each record from this sequence number on, in order.
+    fn each_audit(&self, from: u64, visit: &mut dyn FnMut(AuditRow) -> Result<()>) -> Result<()>;
+
+    /// Every (kind, id) that some table has a row for; for finding rows that no entity covers.
+    fn stored_entities(&self) -> Result<Vec<(EntityKind, String)>>;
+}

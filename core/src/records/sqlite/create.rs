@@ -1,0 +1,147 @@
+//! A new file, whole or not at all: it is built beside its place and then linked there.
+
+use std::fs;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::database::{FileOptions, open, refuse_network};
+use super::errors::storage_error;
+use super::rows::SqliteRows;
+use super::schema;
+use crate::error::{Error, ErrorKind, Result};
+use crate::primitives::random_bytes;
+use crate::records::Rows;
+
+/// Makes the file with what `fill` writes. AlreadyExists where there is one, also when another process was faster.
+pub(crate) fn create(path: &Path, options: &FileOptions, fill: impl FnOnce(&dyn Rows) -> Result<()>) -> Result<()> {
+    let (folder, target) = place(path)?;
+    if !options.allow_network_fs {
+        refuse_network(&folder)?;
+    }
+    if target.symlink_metadata().is_ok() {
+        return Err(already_exists(&target));
+    }
+    let draft = Draft::new(&target)?;
+    draft.build(options, fill)?;
+    draft.publish(&target)?;
+    sync(&folder)
+}
+
+/// The folder, all links followed, and the file in it.
+fn place(path: &Path) -> Result<(PathBuf, PathBuf)> {
+    let name = path
+        .file_name()
+        .ok_or_else(|| Error::invalid(format!("{} names no file", path.display())))?;
+    let parent = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let folder = parent.canonicalize().map_err(|error| {
+        Error::new(ErrorKind::NotFound, format!("the folder {} cannot be used; make it first", parent.display()))
+            .with_cause(error)
+    })?;
+    let target = folder.join(name);
+    Ok((folder, target))
+}
+
+fn already_exists(path: &Path) -> Error {
+    Error::new(ErrorKind::AlreadyExists, format!("{} exists already; it was left as it is", path.display()))
+}
+
+/// The file while it is built; what is left of it goes when this is dropped.
+struct Draft(PathBuf);
+
+impl Draft {
+    fn new(target: &Path) -> Result<Self> {
+        let mut random = [0u8; 8];
+        random_bytes(&mut random)?;
+        let mut name = target.file_name().unwrap_or_default().to_owned();
+        name.push(format!(".{:016x}.new", u64::from_be_bytes(random)));
+        let draft = Self(target.with_file_name(name));
+        let file = fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC)
+            .open(&draft.0)
+            .map_err(|error| unwritable(&draft.0, error))?;
+        // Whatever the umask took away.
+        file.set_permissions(fs::Permissions::from_mode(0o600)).map_err(|error| unwritable(&draft.0, error))?;
+        Ok(draft)
+    }
+
+    fn build(&self, options: &FileOptions, fill: impl FnOnce(&dyn Rows) -> Result<()>) -> Result<()> {
+        let mut connection = open(&self.0, options.busy_timeout)?;
+        let mode: String = connection
+            .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))
+            .map_err(storage_error)?;
+        if mode != "wal" {
+            return Err(Error::new(ErrorKind::Unsupported, "this file system does not support SQLite's WAL mode"));
+        }
+        let transaction =
+            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(storage_error)?;
+        schema::install(&transaction)?;
+        fill(&SqliteRows::new(&transaction))?;
+        transaction.commit().map_err(storage_error)?;
+        fold_wal(&connection)?;
+        connection.close().map_err(|(_, error)| storage_error(error))
+    }
+
+    /// Gives the finished file its name, unless somebody else was faster.
+    fn publish(&self, target: &Path) -> Result<()> {
+        match fs::hard_link(&self.0, target) {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Err(already_exists(target)),
+            // File systems without hard links have a rename that does not replace.
+            Err(_) => rename_without_replacing(&self.0, target),
+        }
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        for suffix in ["", "-wal", "-shm", "-journal"] {
+            let mut path = self.0.clone().into_os_string();
+            path.push(suffix);
+            // What does not exist need not go; what cannot go is only a draft.
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+fn fold_wal(connection: &Connection) -> Result<()> {
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(storage_error)
+}
+
+#[cfg(target_os = "linux")]
+fn rename_without_replacing(from: &Path, to: &Path) -> Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE).map_err(|error| match error {
+        rustix::io::Errno::EXIST => already_exists(to),
+        other => unwritable(to, other.into()),
+    })
+}
+
+#[cfg(not(target_os = "linux"))]
+fn rename_without_replacing(_: &Path, to: &Path) -> Result<()> {
+    Err(Error::new(
+        ErrorKind::Unsupported,
+        format!("the file system of {} has no hard links, which creating a store needs", to.display()),
+    ))
+}
+
+/// Makes the new name durable.
+fn sync(folder: &Path) -> Result<()> {
+    fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| unwritable(folder, error))
+}
+
+fn unwritable(path: &Path, error: std::io::Error) -> Error {
+    let kind = match error.kind() {
+        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => ErrorKind::PermissionDenied,
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => ErrorKind::StorageFull,
+        _ => ErrorKind::Storage,
+    };
+    Error::new(kind, format!("{} cannot be written", path.display())).with_cause(error)
+}

@@ -1,0 +1,234 @@
+//! One connection to the file, with SQLite's defences on, and transactions over it.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::limits::Limit;
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+use super::errors::storage_error;
+use super::rows::SqliteRows;
+use super::schema;
+use crate::error::{Error, ErrorKind, Result};
+use crate::limits;
+use crate::records::Rows;
+
+/// How the file is used.
+#[derive(Clone, Debug)]
+pub(crate) struct FileOptions {
+    pub(crate) busy_timeout: Duration,
+    pub(crate) allow_network_fs: bool,
+}
+
+/// The file, and a connection to it while there is one: a fork closes it, the next use opens it again.
+pub(crate) struct Database {
+    path: PathBuf,
+    options: FileOptions,
+    connection: Option<Connected>,
+}
+
+struct Connected {
+    connection: Connection,
+    /// The file that this connection has open, whatever now stands at its path.
+    file: (u64, u64),
+    /// SQLite's count of other connections' commits: as last seen, and as last taken in.
+    seen: i64,
+    settled: Option<i64>,
+}
+
+impl Database {
+    /// For a file that exists; NotFound where it does not.
+    pub(crate) fn new(path: &Path, options: FileOptions) -> Result<Self> {
+        let path = path.canonicalize().map_err(|error| missing(path, error))?;
+        if !options.allow_network_fs {
+            refuse_network(&path)?;
+        }
+        Ok(Self { path, options, connection: None })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Runs in one read transaction: everything read is of one moment.
+    pub(crate) fn read<T>(&mut self, run: impl FnOnce(&dyn Rows) -> Result<T>) -> Result<T> {
+        let connection = &mut self.connected()?.connection;
+        let transaction = connection.transaction().map_err(storage_error)?;
+        run(&SqliteRows::new(&transaction))
+    }
+
+    /// Runs in one write transaction, begun IMMEDIATE; an error undoes all of it.
+    pub(crate) fn write<T>(&mut self, run: impl FnOnce(&dyn Rows) -> Result<T>) -> Result<T> {
+        let connection = &mut self.connected()?.connection;
+        let transaction =
+            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(storage_error)?;
+        let value = run(&SqliteRows::new(&transaction))?;
+        transaction.commit().map_err(storage_error)?;
+        Ok(value)
+    }
+
+    /// Whether others may have committed since [`Database::settle`]; true as well for a new connection.
+    pub(crate) fn changed(&mut self) -> Result<bool> {
+        self.drop_if_replaced()?;
+        let connected = self.connected()?;
+        connected.seen = data_version(&connected.connection)?;
+        Ok(connected.settled != Some(connected.seen))
+    }
+
+    /// What was last seen to have changed has been taken in.
+    pub(crate) fn settle(&mut self) {
+        if let Some(connected) = &mut self.connection {
+            connected.settled = Some(connected.seen);
+        }
+    }
+
+    /// SQLite's own check of the file's structure; what it finds, one text each.
+    pub(crate) fn structure_findings(&mut self) -> Result<Vec<String>> {
+        let connection = &self.connected()?.connection;
+        let mut statement = connection.prepare("PRAGMA integrity_check(100)").map_err(storage_error)?;
+        let found = statement.query_map([], |row| row.get::<_, String>(0)).map_err(storage_error)?;
+        let mut findings = found.collect::<rusqlite::Result<Vec<_>>>().map_err(storage_error)?;
+        let mut statement = connection.prepare("PRAGMA foreign_key_check").map_err(storage_error)?;
+        let orphans = statement.query_map([], |row| row.get::<_, String>(0)).map_err(storage_error)?;
+        for table in orphans {
+            findings.push(format!("a row of table {} refers to nothing", table.map_err(storage_error)?));
+        }
+        findings.retain(|finding| finding != "ok");
+        Ok(findings)
+    }
+
+    /// Closes the connection without writing the WAL back; the next use opens another.
+    pub(crate) fn disconnect(&mut self) {
+        if let Some(Connected { connection, .. }) = self.connection.take() {
+            // Best effort: where it fails, closing is slower but as correct.
+            let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+        }
+    }
+
+    /// Closes the connection as the last act of a store.
+    pub(crate) fn close(&mut self) {
+        self.connection = None;
+    }
+
+    fn connected(&mut self) -> Result<&mut Connected> {
+        if self.connection.is_none() {
+            self.connection = Some(self.connect()?);
+        }
+        self.connection.as_mut().ok_or_else(|| Error::internal("no connection"))
+    }
+
+    fn connect(&self) -> Result<Connected> {
+        let file = identity(&self.path)?;
+        let connection = open(&self.path, self.options.busy_timeout)?;
+        schema::check(&connection)?;
+        // Whoever swapped the file in between would have us watch the wrong one.
+        if identity(&self.path)? != file {
+            return Err(Error::new(ErrorKind::Busy, "the store's file was replaced while it was opened; try again"));
+        }
+        Ok(Connected { connection, file, seen: 0, settled: None })
+    }
+
+    /// A file renamed over ours leaves the connection with one that nobody else sees.
+    fn drop_if_replaced(&mut self) -> Result<()> {
+        if let Some(connected) = &self.connection
+            && identity(&self.path)? != connected.file
+        {
+            self.connection = None;
+        }
+        Ok(())
+    }
+}
+
+/// Opens a connection and turns SQLite's defences on before anything is read.
+pub(super) fn open(path: &Path, busy_timeout: Duration) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_NOFOLLOW
+        | OpenFlags::SQLITE_OPEN_EXRESCODE;
+    let connection = Connection::open_with_flags(path, flags).map_err(storage_error)?;
+    defend(&connection, busy_timeout).map_err(storage_error)?;
+    Ok(connection)
+}
+
+fn defend(connection: &Connection, busy_timeout: Duration) -> rusqlite::Result<()> {
+    connection.busy_timeout(busy_timeout)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false)?;
+    connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
+    connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, limits::ROW_BYTES)?;
+    connection.set_limit(Limit::SQLITE_LIMIT_SQL_LENGTH, 64 << 10)?;
+    connection.set_limit(Limit::SQLITE_LIMIT_EXPR_DEPTH, 20)?;
+    connection.set_limit(Limit::SQLITE_LIMIT_TRIGGER_DEPTH, 1)?;
+    connection.set_limit(Limit::SQLITE_LIMIT_WORKER_THREADS, 0)?;
+    connection.execute_batch(
+        "PRAGMA cell_size_check = ON;
+         PRAGMA mmap_size = 0;
+         PRAGMA temp_store = MEMORY;
+         PRAGMA foreign_keys = ON;
+         PRAGMA secure_delete = ON;
+         PRAGMA synchronous = FULL;",
+    )?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(())
+}
+
+fn data_version(connection: &Connection) -> Result<i64> {
+    let mut statement = connection.prepare_cached("PRAGMA data_version").map_err(storage_error)?;
+    statement.query_row([], |row| row.get(0)).map_err(storage_error)
+}
+
+/// Device and inode. The file is never opened for this: closing it would drop SQLite's locks on it.
+fn identity(path: &Path) -> Result<(u64, u64)> {
+    let metadata = path.metadata().map_err(|error| missing(path, error))?;
+    if !metadata.is_file() {
+        return Err(Error::invalid(format!("{} is not a file", path.display())));
+    }
+    Ok((metadata.dev(), metadata.ino()))
+}
+
+fn missing(path: &Path, error: std::io::Error) -> Error {
+    use std::io::ErrorKind as Io;
+    let shown = path.display();
+    match error.kind() {
+        Io::NotFound | Io::NotADirectory => Error::new(
+            ErrorKind::NotFound,
+            format!("there is no store at {shown}; make one with `keyfold init` or create=true"),
+        ),
+        Io::PermissionDenied => {
+            Error::new(ErrorKind::PermissionDenied, format!("{shown} may not be opened by this user"))
+        }
+        _ => Error::storage(format!("{shown} cannot be opened")).with_cause(error),
+    }
+}
+
+/// SQLite's WAL needs memory shared between all processes on the file, which a network does not give.
+pub(super) fn refuse_network(path: &Path) -> Result<()> {
+    const NETWORKS: [(u64, &str); 9] = [
+        (0x6969, "NFS"),
+        (0x517b, "SMB"),
+        (0xff53_4d42, "CIFS"),
+        (0xfe53_4d42, "SMB2"),
+        (0x0102_1997, "9P"),
+        (0x5346_414f, "AFS"),
+        (0x00c3_6400, "Ceph"),
+        (0x0bd0_0bd0, "Lustre"),
+        (0x7375_7245, "Coda"),
+    ];
+    let Ok(status) = rustix::fs::statfs(path) else { return Ok(()) };
+    let kind = status.f_type as u64 & 0xffff_ffff;
+    match NETWORKS.iter().find(|(number, _)| *number == kind) {
+        None => Ok(()),
+        Some((_, name)) => Err(Error::new(
+            ErrorKind::Unsupported,
+            format!(
+                "{} is on a network file system ({name}), where locks and shared memory are not dependable; \
+                 move it to a local disk, or ask for it by name with allow_network_fs",
+                path.display()
+            ),
+        )),
+    }
+}

@@ -1,0 +1,36 @@
+//! What SQLite says, in keyfold's words.
+
+use rusqlite::ffi::ErrorCode;
+
+use super::schema;
+use crate::error::{Error, ErrorKind};
+
+/// Translates an error of SQLite. Its texts name tables and never values, so they may be kept as cause.
+pub(super) fn storage_error(error: rusqlite::Error) -> Error {
+    let translated = match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Error::new(
+            ErrorKind::Busy,
+            "another process held the store for longer than busy_timeout; try again",
+        ),
+        Some(ErrorCode::DiskFull) => {
+            Error::new(ErrorKind::StorageFull, "the disk is full; nothing was half written; make room and try again")
+        }
+        Some(ErrorCode::NotADatabase) => return schema::foreign(),
+        Some(ErrorCode::DatabaseCorrupt) => {
+            Error::integrity("the database file is damaged; keep it and restore a backup")
+        }
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
+            Error::new(ErrorKind::PermissionDenied, "the store's file or folder is not writable for this user")
+        }
+        Some(ErrorCode::CannotOpen) => {
+            Error::storage("the store cannot be opened; check the permissions of the file and its folder")
+        }
+        Some(ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::TooBig) => {
+            Error::integrity("the database refuses a row; it was changed or is damaged")
+        }
+        Some(_) => Error::storage("reading or writing the store failed"),
+        // A value of the wrong type or out of range: only a changed file has one.
+        None => Error::integrity("a row of the store is malformed; it was changed or is damaged"),
+    };
+    translated.with_cause(error)
+}

@@ -1,0 +1,10 @@
+//! Records in one SQLite file.
+
+mod create;
+mod database;
+mod errors;
+mod rows;
+mod schema;
+
+pub(crate) use create::create;
+pub(crate) use database::{Database, FileOptions};

@@ -1,0 +1,379 @@
+//! The row operations in SQL.
+
+use rusqlite::{Connection, OptionalExtension, Params, Row, params};
+
+use super::errors::storage_error;
+use crate::error::{Error, Result};
+use crate::records::rows::EntityRow;
+use crate::records::{
+    AuditRow, EntityKind, IndexRootRow, KekWrapRow, KeyRow, PurposeRow, RecipientRow, Rows, StoreRow, SystemKeyRow,
+    VersionRow,
+};
+
+/// The rows inside one transaction.
+pub(super) struct SqliteRows<'a>(&'a Connection);
+
+impl<'a> SqliteRows<'a> {
+    pub(super) fn new(transaction: &'a Connection) -> Self {
+        Self(transaction)
+    }
+
+    fn execute(&self, sql: &str, values: impl Params) -> Result<()> {
+        let mut statement = self.0.prepare_cached(sql).map_err(storage_error)?;
+        statement.execute(values).map_err(storage_error)?;
+        Ok(())
+    }
+
+    fn one<T>(&self, sql: &str, values: impl Params, read: fn(&Row<'_>) -> rusqlite::Result<T>) -> Result<Option<T>> {
+        let mut statement = self.0.prepare_cached(sql).map_err(storage_error)?;
+        statement.query_row(values, read).optional().map_err(storage_error)
+    }
+
+    fn all<T>(&self, sql: &str, values: impl Params, read: fn(&Row<'_>) -> rusqlite::Result<T>) -> Result<Vec<T>> {
+        let mut statement = self.0.prepare_cached(sql).map_err(storage_error)?;
+        let rows = statement.query_map(values, read).map_err(storage_error)?;
+        rows.collect::<rusqlite::Result<_>>().map_err(storage_error)
+    }
+}
+
+impl Rows for SqliteRows<'_> {
+    fn store(&self) -> Result<StoreRow> {
+        let row = self.one(
+            "SELECT store_id, created_at, generation, kek_version, wraps_signature, audit_sequence, audit_hash, \
+             nodes, root FROM store",
+            [],
+            |row| {
+                Ok(StoreRow {
+                    store_id: row.get(0)?,
+                    created_at: row.get(1)?,
+                    generation: row.get(2)?,
+                    kek_version: row.get(3)?,
+                    wraps_signature: row.get(4)?,
+                    audit_sequence: row.get(5)?,
+                    audit_hash: row.get(6)?,
+                    nodes: row.get(7)?,
+                    root: row.get(8)?,
+                })
+            },
+        )?;
+        row.ok_or_else(|| Error::integrity("the store's own row is missing; keep the file and restore a backup"))
+    }
+
+    fn put_store(&self, row: &StoreRow) -> Result<()> {
+        self.execute(
+            "INSERT INTO store (id, store_id, created_at, generation, kek_version, wraps_signature, audit_sequence, \
+             audit_hash, nodes, root) VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \
+             ON CONFLICT (id) DO UPDATE SET generation = ?3, kek_version = ?4, wraps_signature = ?5, \
+             audit_sequence = ?6, audit_hash = ?7, nodes = ?8, root = ?9",
+            params![
+                row.store_id,
+                row.created_at,
+                row.generation,
+                row.kek_version,
+                row.wraps_signature,
+                row.audit_sequence,
+                row.audit_hash,
+                row.nodes,
+                row.root
+            ],
+        )
+    }
+
+    fn node_leaves(&self, node: u8) -> Result<Vec<u8>> {
+        let leaves = self.one("SELECT leaves FROM tree_node WHERE node = ?1", [node], |row| row.get(0))?;
+        Ok(leaves.unwrap_or_default())
+    }
+
+    fn put_node_leaves(&self, node: u8, leaves: &[u8]) -> Result<()> {
+        self.execute(
+            "INSERT INTO tree_node (node, leaves) VALUES (?1, ?2) ON CONFLICT (node) DO UPDATE SET leaves = ?2",
+            params![node, leaves],
+        )
+    }
+
+    fn stored_nodes(&self) -> Result<Vec<u8>> {
+        self.all("SELECT node FROM tree_node ORDER BY node", [], |row| row.get(0))
+    }
+
+    fn bucket(&self, bucket: u16) -> Result<Vec<EntityRow>> {
+        let rows = self.all(
+            "SELECT kind, id, mac FROM entity WHERE bucket = ?1 ORDER BY kind, id",
+            [bucket],
+            |row| Ok((row.get::<_, String>(0)?, row.get(1)?, row.get(2)?)),
+        )?;
+        rows.into_iter()
+            .map(|(kind, id, mac)| Ok(EntityRow { kind: known_kind(&kind)?, id, mac }))
+            .collect()
+    }
+
+    fn put_entity(&self, bucket: u16, row: &EntityRow) -> Result<()> {
+        self.execute(
+            "INSERT INTO entity (bucket, kind, id, mac) VALUES (?1, ?2, ?3, ?4) \
+             ON CONFLICT (bucket, kind, id) DO UPDATE SET mac = ?4",
+            params![bucket, row.kind.name(), row.id, row.mac],
+        )
+    }
+
+    fn stored_buckets(&self) -> Result<Vec<u16>> {
+        self.all("SELECT DISTINCT bucket FROM entity ORDER BY bucket", [], |row| row.get(0))
+    }
+
+    fn recipients(&self) -> Result<Vec<RecipientRow>> {
+        self.all(
+            "SELECT recipient_id, kind, created_at, public_key, salt, commitment, sealed FROM recipient \
+             ORDER BY recipient_id",
+            [],
+            |row| {
+                Ok(RecipientRow {
+                    recipient_id: row.get(0)?,
+                    kind: row.get(1)?,
+                    created_at: row.get(2)?,
+                    public_key: row.get(3)?,
+                    salt: row.get(4)?,
+                    commitment: row.get(5)?,
+                    sealed: row.get(6)?,
+                })
+            },
+        )
+    }
+
+    fn insert_recipient(&self, row: &RecipientRow) -> Result<()> {
+        self.execute(
+            "INSERT INTO recipient (recipient_id, kind, created_at, public_key, salt, commitment, sealed) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            params![
+                row.recipient_id,
+                row.kind,
+                row.created_at,
+                row.public_key,
+                row.salt,
+                row.commitment,
+                row.sealed
+            ],
+        )
+    }
+
+    fn kek_wraps(&self) -> Result<Vec<KekWrapRow>> {
+        self.all(
+            "SELECT recipient_id, kek_version, encapsulated, ciphertext FROM kek_wrap \
+             ORDER BY recipient_id, kek_version",
+            [],
+            |row| {
+                Ok(KekWrapRow {
+                    recipient_id: row.get(0)?,
+                    kek_version: row.get(1)?,
+                    encapsulated: row.get(2)?,
+                    ciphertext: row.get(3)?,
+                })
+            },
+        )
+    }
+
+    fn insert_kek_wrap(&self, row: &KekWrapRow) -> Result<()> {
+        self.execute(
+            "INSERT INTO kek_wrap (recipient_id, kek_version, encapsulated, ciphertext) VALUES (?1, ?2, ?3, ?4)",
+            params![row.recipient_id, row.kek_version, row.encapsulated, row.ciphertext],
+        )
+    }
+
+    fn system_keys(&self, name: &str) -> Result<Vec<SystemKeyRow>> {
+        self.all(
+            "SELECT name, version, created_at, kek_version, wrapped FROM system_key WHERE name = ?1 ORDER BY version",
+            [name],
+            |row| {
+                Ok(SystemKeyRow {
+                    name: row.get(0)?,
+                    version: row.get(1)?,
+                    created_at: row.get(2)?,
+                    kek_version: row.get(3)?,
+                    wrapped: row.get(4)?,
+                })
+            },
+        )
+    }
+
+    fn insert_system_key(&self, row: &SystemKeyRow) -> Result<()> {
+        self.execute(
+            "INSERT INTO system_key (name, version, created_at, kek_version, wrapped) VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![row.name, row.version, row.created_at, row.kek_version, row.wrapped],
+        )
+    }
+
+    fn purpose(&self, purpose: &str) -> Result<Option<PurposeRow>> {
+        self.one("SELECT purpose, created_at FROM purpose WHERE purpose = ?1", [purpose], |row| {
+            Ok(PurposeRow { purpose: row.get(0)?, created_at: row.get(1)? })
+        })
+    }
+
+    fn insert_purpose(&self, row: &PurposeRow) -> Result<()> {
+        self.execute(
+            "INSERT INTO purpose (purpose, created_at) VALUES (?1, ?2)",
+            params![row.purpose, row.created_at],
+        )
+    }
+
+    fn index_roots(&self, scope: &str) -> Result<Vec<IndexRootRow>> {
+        self.all(
+            "SELECT scope, version, is_current, created_at, kek_version, wrapped FROM index_root WHERE scope = ?1 \
+             ORDER BY version",
+            [scope],
+            |row| {
+                Ok(IndexRootRow {
+                    scope: row.get(0)?,
+                    version: row.get(1)?,
+                    is_current: row.get(2)?,
+                    created_at: row.get(3)?,
+                    kek_version: row.get(4)?,
+                    wrapped: row.get(5)?,
+                })
+            },
+        )
+    }
+
+    fn insert_index_root(&self, row: &IndexRootRow) -> Result<()> {
+        self.execute(
+            "INSERT INTO index_root (scope, version, is_current, created_at, kek_version, wrapped) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![row.scope, row.version, row.is_current, row.created_at, row.kek_version, row.wrapped],
+        )
+    }
+
+    fn key(&self, key_id: &str) -> Result<Option<KeyRow>> {
+        self.one(
+            "SELECT key_id, kind, algorithm, purpose, description, labels, exportable, archived, created_at, \
+             expires_at FROM key WHERE key_id = ?1",
+            [key_id],
+            |row| {
+                Ok(KeyRow {
+                    key_id: row.get(0)?,
+                    kind: row.get(1)?,
+                    algorithm: row.get(2)?,
+                    purpose: row.get(3)?,
+                    description: row.get(4)?,
+                    labels: row.get(5)?,
+                    exportable: row.get(6)?,
+                    archived: row.get(7)?,
+                    created_at: row.get(8)?,
+                    expires_at: row.get(9)?,
+                })
+            },
+        )
+    }
+
+    fn insert_key(&self, row: &KeyRow) -> Result<()> {
+        self.execute(
+            "INSERT INTO key (key_id, kind, algorithm, purpose, description, labels, exportable, archived, \
+             created_at, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            params![
+                row.key_id,
+                row.kind,
+                row.algorithm,
+                row.purpose,
+                row.description,
+                row.labels,
+                row.exportable,
+                row.archived,
+                row.created_at,
+                row.expires_at
+            ],
+        )
+    }
+
+    fn key_ids(&self) -> Result<Vec<String>> {
+        self.all("SELECT key_id FROM key ORDER BY key_id", [], |row| row.get(0))
+    }
+
+    fn versions(&self, key_id: &str) -> Result<Vec<VersionRow>> {
+        self.all(
+            "SELECT key_id, version, tag, is_current, state, state_reason, algorithm, created_at, expires_at, \
+             destroy_at, kek_version, wrapped FROM key_version WHERE key_id = ?1 ORDER BY version",
+            [key_id],
+            |row| {
+                Ok(VersionRow {
+                    key_id: row.get(0)?,
+                    version: row.get(1)?,
+                    tag: row.get(2)?,
+                    is_current: row.get(3)?,
+                    state: row.get(4)?,
+                    state_reason: row.get(5)?,
+                    algorithm: row.get(6)?,
+                    created_at: row.get(7)?,
+                    expires_at: row.get(8)?,
+                    destroy_at: row.get(9)?,
+                    kek_version: row.get(10)?,
+                    wrapped: row.get(11)?,
+                })
+            },
+        )
+    }
+
+    fn insert_version(&self, row: &VersionRow) -> Result<()> {
+        self.execute(
+            "INSERT INTO key_version (key_id, version, tag, is_current, state, state_reason, algorithm, created_at, \
+             expires_at, destroy_at, kek_version, wrapped) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+            params![
+                row.key_id,
+                row.version,
+                row.tag,
+                row.is_current,
+                row.state,
+                row.state_reason,
+                row.algorithm,
+                row.created_at,
+                row.expires_at,
+                row.destroy_at,
+                row.kek_version,
+                row.wrapped
+            ],
+        )
+    }
+
+    fn clear_current(&self, key_id: &str) -> Result<()> {
+        self.execute("UPDATE key_version SET is_current = 0 WHERE key_id = ?1 AND is_current = 1", [key_id])
+    }
+
+    fn keys_with_tag(&self, tag: u32) -> Result<Vec<String>> {
+        self.all("SELECT key_id FROM key_version WHERE tag = ?1 ORDER BY key_id", [tag], |row| row.get(0))
+    }
+
+    fn insert_audit(&self, row: &AuditRow) -> Result<()> {
+        self.execute(
+            "INSERT INTO audit (sequence, record, hash) VALUES (?1, ?2, ?3)",
+            params![row.sequence, row.record, row.hash],
+        )
+    }
+
+    fn each_audit(&self, from: u64, visit: &mut dyn FnMut(AuditRow) -> Result<()>) -> Result<()> {
+        let mut statement = self
+            .0
+            .prepare_cached("SELECT sequence, record, hash FROM audit WHERE sequence >= ?1 ORDER BY sequence")
+            .map_err(storage_error)?;
+        let mut rows = statement.query([from]).map_err(storage_error)?;
+        while let Some(row) = rows.next().map_err(storage_error)? {
+            let row = (|| Ok(AuditRow { sequence: row.get(0)?, record: row.get(1)?, hash: row.get(2)? }))()
+                .map_err(storage_error)?;
+            visit(row)?;
+        }
+        Ok(())
+    }
+
+    fn stored_entities(&self) -> Result<Vec<(EntityKind, String)>> {
+        let rows = self.all(
+            "SELECT 'key', key_id FROM key UNION SELECT 'key', key_id FROM key_version \
+             UNION SELECT substr(scope, 1, instr(scope, '/') - 1), substr(scope, instr(scope, '/') + 1) FROM index_root \
+             UNION SELECT 'purpose', purpose FROM purpose \
+             UNION SELECT 'recipient', recipient_id FROM recipient \
+             UNION SELECT 'recipient', recipient_id FROM kek_wrap \
+             UNION SELECT 'system_key', name FROM system_key \
+             UNION SELECT kind, id FROM entity",
+            [],
+            |row| Ok((row.get::<_, String>(0)?, row.get(1)?)),
+        )?;
+        rows.into_iter().map(|(kind, id)| Ok((known_kind(&kind)?, id))).collect()
+    }
+}
+
+fn known_kind(name: &str) -> Result<EntityKind> {
+    EntityKind::from_name(name)
+        .ok_or_else(|| Error::integrity("a row belongs to no known entity; it was added or is damaged"))
+}

@@ -1,0 +1,215 @@
+//! The tables, and the check that a file has these and nothing else.
+
+use rusqlite::Connection;
+
+use super::errors::storage_error;
+use crate::error::{Error, ErrorKind, Result};
+
+/// "kfld" in ASCII: marks the file as a keyfold store.
+pub(super) const APPLICATION_ID: i32 = 0x6b66_6c64;
+/// Counts the steps of the schema.
+pub(super) const SCHEMA_VERSION: i32 = 1;
+
+/// Every object of the schema: its type, name and exact text. There is no other: no trigger, no view, and no
+/// automatic index either (each table's primary key is its tree).
+const OBJECTS: [(&str, &str, &str); 13] = [
+    (
+        "table",
+        "store",
+        "CREATE TABLE store (
+    id INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
+    store_id BLOB NOT NULL CHECK (length(store_id) = 16),
+    created_at INTEGER NOT NULL,
+    generation INTEGER NOT NULL CHECK (generation >= 1),
+    kek_version INTEGER NOT NULL CHECK (kek_version >= 1),
+    wraps_signature BLOB NOT NULL CHECK (length(wraps_signature) = 64),
+    audit_sequence INTEGER NOT NULL CHECK (audit_sequence >= 0),
+    audit_hash BLOB NOT NULL CHECK (length(audit_hash) = 32),
+    nodes BLOB NOT NULL,
+    root BLOB NOT NULL CHECK (length(root) = 32)
+) STRICT, WITHOUT ROWID",
+    ),
+    (
+        "table",
+        "tree_node",
+        "CREATE TABLE tree_node (
+    node INTEGER NOT NULL PRIMARY KEY CHECK (node BETWEEN 0 AND 255),
+    leaves BLOB NOT NULL
+) STRICT, WITHOUT ROWID",
+    ),
+    (
+        "table",
+        "entity",
+        "CREATE TABLE entity (
+    bucket INTEGER NOT NULL CHECK (bucket BETWEEN 0 AND 65535),
+    kind TEXT NOT NULL,
+    id TEXT NOT NULL,
+    mac BLOB NOT NULL CHECK (length(mac) = 32),
+    PRIMARY KEY (bucket, kind, id)
+) STRICT, WITHOUT ROWID",
+    ),
+    (
+        "table",
+        "recipient",
+        "CREATE TABLE recipient (
+    recipient_id TEXT NOT NULL PRIMARY KEY,
+    kind TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    public_key BLOB NOT NULL,
+    salt BLOB NOT NULL CHECK (length(salt) = 32),
+    commitment BLOB NOT NULL CHECK (length(commitment) = 32),
+    sealed BLOB NOT NULL
+) STRICT, WITHOUT ROWID",
+    ),
+    (
+        "table",
+        "kek_wrap",
+        "CREATE TABLE kek_wrap (
+    recipient_id TEXT NOT NULL REFERENCES recipient (recipient_id),
+    kek_version INTEGER NOT NULL CHECK (kek_version >= 1),
+    encapsulated BLOB NOT NULL,
+    ciphertext BLOB NOT NULL,
+    PRIMARY KEY (recipient_id, kek_version)
+) STRICT, WITHOUT ROWID",
+    ),
+    (
+        "table",
+        "system_key",
+        "CREATE TABLE system_key (
+    name TEXT NOT NULL,
+    version INTEGER NOT NULL CHECK (version >= 1),
+    created_at INTEGER NOT NULL,
+    kek_version INTEGER NOT NULL CHECK (kek_version >= 1),
+    wrapped BLOB NOT NULL,
+    PRIMARY KEY (name, version)
+) STRICT, WITHOUT ROWID",
+    ),
+    (
+        "table",
+        "purpose",
+        "CREATE TABLE purpose (
+    purpose TEXT NOT NULL PRIMARY KEY,
+    created_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID",
+    ),
+    (
+        "table",
+        "index_root",
+        "CREATE TABLE index_root (
+    scope TEXT NOT NULL,
+    version INTEGER NOT NULL CHECK (version >= 1),
+    is_current INTEGER NOT NULL CHECK (is_current IN (0, 1)),
+    created_at INTEGER NOT NULL,
+    kek_version INTEGER NOT NULL CHECK (kek_version >= 1),
+    wrapped BLOB NOT NULL,
+    PRIMARY KEY (scope, version)
+) STRICT, WITHOUT ROWID",
+    ),
+    (
+        "table",
+        "key",
+        "CREATE TABLE key (
+    key_id TEXT NOT NULL PRIMARY KEY,
+    kind TEXT NOT NULL,
+    algorithm TEXT NOT NULL,
+    purpose TEXT REFERENCES purpose (purpose),
+    description TEXT,
+    labels TEXT NOT NULL,
+    exportable INTEGER NOT NULL CHECK (exportable IN (0, 1)),
+    archived INTEGER NOT NULL CHECK (archived IN (0, 1)),
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER
+) STRICT, WITHOUT ROWID",
+    ),
+    (
+        "table",
+        "key_version",
+        "CREATE TABLE key_version (
+    key_id TEXT NOT NULL REFERENCES key (key_id),
+    version INTEGER NOT NULL CHECK (version >= 1),
+    tag INTEGER NOT NULL CHECK (tag BETWEEN 1 AND 4294967295),
+    is_current INTEGER NOT NULL CHECK (is_current IN (0, 1)),
+    state TEXT NOT NULL,
+    state_reason TEXT,
+    algorithm TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER,
+    destroy_at INTEGER,
+    kek_version INTEGER NOT NULL CHECK (kek_version >= 1),
+    wrapped BLOB NOT NULL,
+    PRIMARY KEY (key_id, version)
+) STRICT, WITHOUT ROWID",
+    ),
+    (
+        "index",
+        "key_version_current",
+        "CREATE UNIQUE INDEX key_version_current ON key_version (key_id) WHERE is_current = 1",
+    ),
+    ("index", "key_version_tag", "CREATE UNIQUE INDEX key_version_tag ON key_version (tag, key_id)"),
+    (
+        "table",
+        "audit",
+        "CREATE TABLE audit (
+    sequence INTEGER NOT NULL PRIMARY KEY,
+    record TEXT NOT NULL,
+    hash BLOB NOT NULL CHECK (length(hash) = 32)
+) STRICT, WITHOUT ROWID",
+    ),
+];
+
+/// Writes the schema into an empty file.
+pub(super) fn install(connection: &Connection) -> Result<()> {
+    for (_, _, statement) in OBJECTS {
+        connection.execute_batch(statement).map_err(storage_error)?;
+    }
+    connection.pragma_update(None, "application_id", APPLICATION_ID).map_err(storage_error)?;
+    connection.pragma_update(None, "user_version", SCHEMA_VERSION).map_err(storage_error)
+}
+
+/// Refuses a file that is no store, that a newer keyfold made, or whose schema has anything planted in it.
+pub(super) fn check(connection: &Connection) -> Result<()> {
+    let number = |name: &str| -> Result<i32> {
+        connection.pragma_query_value(None, name, |row| row.get(0)).map_err(storage_error)
+    };
+    if number("application_id")? != APPLICATION_ID {
+        return Err(foreign());
+    }
+    let version = number("user_version")?;
+    if version > SCHEMA_VERSION {
+        return Err(Error::new(
+            ErrorKind::Unsupported,
+            format!("a newer keyfold made this store (schema {version}, this build knows {SCHEMA_VERSION}); upgrade keyfold"),
+        ));
+    }
+    if version != SCHEMA_VERSION || !matches(connection)? {
+        return Err(Error::integrity(
+            "the database schema is not keyfold's: tables, indexes, triggers or views were changed or added; \
+             keep the file and restore a backup",
+        ));
+    }
+    Ok(())
+}
+
+/// The error for a file that is something else.
+pub(super) fn foreign() -> Error {
+    Error::new(ErrorKind::Unsupported, "this file is not a keyfold store; `keyfold init` makes one at a new path")
+}
+
+fn matches(connection: &Connection) -> Result<bool> {
+    let mut statement =
+        connection.prepare("SELECT type, name, sql FROM sqlite_schema ORDER BY rowid").map_err(storage_error)?;
+    let mut rows = statement.query([]).map_err(storage_error)?;
+    let mut found = 0;
+    while let Some(row) = rows.next().map_err(storage_error)? {
+        let object: (String, String, Option<String>) =
+            (|| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))().map_err(storage_error)?;
+        let expected = OBJECTS.get(found);
+        if expected.is_none_or(|(kind, name, text)| {
+            (object.0.as_str(), object.1.as_str(), object.2.as_deref()) != (*kind, *name, Some(*text))
+        }) {
+            return Ok(false);
+        }
+        found += 1;
+    }
+    Ok(found == OBJECTS.len())
+}

@@ -1,0 +1,246 @@
+//! The MAC tree: every entity under one root, so that absence shows as plainly as change.
+//!
+//! An entity's MAC covers its rows. Entities fall into 65,536 leaves by a hash of their name; a leaf's MAC
+//! covers the MACs of its entities, a node's MAC its up to 256 leaves, and the root's MAC the up to 256
+//! nodes, the generation and the head of the audit chain. Empty leaves and nodes are not stored. Checking or
+//! changing one entity touches one leaf, one node and the root, however many keys there are.
+
+use std::collections::BTreeMap;
+
+use crate::error::{Error, Result};
+use crate::format::Encoding;
+use crate::primitives::{HmacKey, equal};
+use crate::records::rows::EntityRow;
+use crate::records::{EntityId, Rows, StoreRow};
+
+const MAC_LENGTH: usize = 32;
+/// One child in a packed list: its number and its MAC.
+const SLOT_LENGTH: usize = 1 + MAC_LENGTH;
+
+/// The MACs of a node's leaves or of the root's nodes, by number.
+type Children = BTreeMap<u8, [u8; MAC_LENGTH]>;
+
+/// A store whose root was verified in this transaction.
+pub(crate) struct Tree<'a> {
+    rows: &'a dyn Rows,
+    records_key: &'a HmacKey,
+    store: StoreRow,
+    nodes: Children,
+}
+
+impl<'a> Tree<'a> {
+    /// Reads the store's row and verifies the root. IntegrityError where it does not.
+    pub(crate) fn verify(rows: &'a dyn Rows, records_key: &'a HmacKey) -> Result<Self> {
+        let store = rows.store()?;
+        if !equal(&root_mac(records_key, &store), &store.root) {
+            return Err(damaged_root());
+        }
+        let nodes = unpack(&store.nodes).ok_or_else(damaged_root)?;
+        Ok(Self { rows, records_key, store, nodes })
+    }
+
+    /// A store that has nothing yet; [`Tree::seal`] writes its first root.
+    pub(crate) fn empty(rows: &'a dyn Rows, records_key: &'a HmacKey, store: StoreRow) -> Self {
+        Self { rows, records_key, store, nodes: Children::new() }
+    }
+
+    pub(crate) fn store(&self) -> &StoreRow {
+        &self.store
+    }
+
+    pub(crate) fn rows(&self) -> &'a dyn Rows {
+        self.rows
+    }
+
+    /// Verifies the entity's rows. Its MAC, or `None` where it verifiably does not exist.
+    pub(crate) fn verify_entity(&self, entity: EntityId<'_>) -> Result<Option<[u8; MAC_LENGTH]>> {
+        let stored = self.stored_mac(entity)?;
+        let computed = self.computed_mac(entity)?;
+        match (stored, computed) {
+            (None, None) => Ok(None),
+            (Some(stored), Some(computed)) if equal(&stored, &computed) => Ok(Some(stored)),
+            _ => Err(entity.damaged()),
+        }
+    }
+
+    /// Takes the entity's rows, as they now are in this transaction, under the tree. What is already in its
+    /// leaf and node is verified first.
+    pub(crate) fn authenticate(&mut self, entity: EntityId<'_>) -> Result<()> {
+        let bucket = entity.bucket();
+        let mut leaves = self.verified_leaves(node_of(bucket))?;
+        let mut entities = self.verified_bucket(bucket, &leaves, entity)?;
+        let mac = self.computed_mac(entity)?.ok_or_else(|| Error::internal("an entity without rows"))?;
+        let row = EntityRow { kind: entity.kind, id: entity.id.to_owned(), mac };
+        self.rows.put_entity(bucket, &row)?;
+        match entities.iter_mut().find(|other| (other.kind, other.id.as_str()) == (entity.kind, entity.id)) {
+            Some(known) => *known = row,
+            None => entities.push(row),
+        }
+        entities.sort_by(|a, b| (a.kind.name(), &a.id).cmp(&(b.kind.name(), &b.id)));
+        leaves.insert(leaf_of(bucket), self.leaf_mac(bucket, &entities));
+        let packed = pack(&leaves);
+        self.rows.put_node_leaves(node_of(bucket), &packed)?;
+        self.nodes.insert(node_of(bucket), self.node_mac(node_of(bucket), &packed));
+        Ok(())
+    }
+
+    /// Changes the store's own row; it is written by [`Tree::seal`].
+    pub(crate) fn store_mut(&mut self) -> &mut StoreRow {
+        &mut self.store
+    }
+
+    /// Writes the store's row under a new root.
+    pub(crate) fn seal(&mut self) -> Result<()> {
+        self.store.nodes = pack(&self.nodes);
+        self.store.root = root_mac(self.records_key, &self.store);
+        self.rows.put_store(&self.store)
+    }
+
+    /// Every entity that the tree knows, its leaf and node verified; what does not verify is handed to `report`.
+    pub(crate) fn each_entity(
+        &self,
+        visit: &mut dyn FnMut(EntityId<'_>) -> Result<()>,
+        report: &mut dyn FnMut(Error),
+    ) -> Result<()> {
+        for &node in self.nodes.keys() {
+            let leaves = match self.verified_leaves(node) {
+                Ok(leaves) => leaves,
+                Err(error) => {
+                    report(error);
+                    continue;
+                }
+            };
+            for &leaf in leaves.keys() {
+                let bucket = u16::from_be_bytes([node, leaf]);
+                let entities = self.rows.bucket(bucket)?;
+                if leaves.get(&leaf).is_none_or(|mac| !equal(mac, &self.leaf_mac(bucket, &entities))) {
+                    report(Error::integrity(format!("leaf {bucket} of the MAC tree was changed or is damaged")));
+                    continue;
+                }
+                for row in &entities {
+                    visit(EntityId { kind: row.kind, id: &row.id })?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the tree has a place for this node or bucket; for finding rows that nothing covers.
+    pub(crate) fn covers_bucket(&self, bucket: u16) -> Result<bool> {
+        if !self.nodes.contains_key(&node_of(bucket)) {
+            return Ok(false);
+        }
+        Ok(self.verified_leaves(node_of(bucket))?.contains_key(&leaf_of(bucket)))
+    }
+
+    pub(crate) fn covers_node(&self, node: u8) -> bool {
+        self.nodes.contains_key(&node)
+    }
+
+    /// The stored MAC of an entity, its leaf and node verified.
+    fn stored_mac(&self, entity: EntityId<'_>) -> Result<Option<[u8; MAC_LENGTH]>> {
+        let bucket = entity.bucket();
+        let leaves = self.verified_leaves(node_of(bucket))?;
+        let entities = self.verified_bucket(bucket, &leaves, entity)?;
+        Ok(entities.into_iter().find(|row| (row.kind, row.id.as_str()) == (entity.kind, entity.id)).map(|row| row.mac))
+    }
+
+    fn computed_mac(&self, entity: EntityId<'_>) -> Result<Option<[u8; MAC_LENGTH]>> {
+        let content = entity.content(self.rows)?;
+        Ok(content.map(|content| self.records_key.mac(&[content.as_bytes()])))
+    }
+
+    fn verified_leaves(&self, node: u8) -> Result<Children> {
+        let damaged = || Error::integrity(format!("node {node} of the MAC tree was changed or is damaged"));
+        let packed = self.rows.node_leaves(node)?;
+        match self.nodes.get(&node) {
+            None if packed.is_empty() => Ok(Children::new()),
+            Some(mac) if equal(mac, &self.node_mac(node, &packed)) => unpack(&packed).ok_or_else(damaged),
+            _ => Err(damaged()),
+        }
+    }
+
+    fn verified_bucket(&self, bucket: u16, leaves: &Children, entity: EntityId<'_>) -> Result<Vec<EntityRow>> {
+        let entities = self.rows.bucket(bucket)?;
+        match leaves.get(&leaf_of(bucket)) {
+            None if entities.is_empty() => Ok(entities),
+            Some(mac) if equal(mac, &self.leaf_mac(bucket, &entities)) => Ok(entities),
+            _ => Err(entity.damaged()),
+        }
+    }
+
+    fn leaf_mac(&self, bucket: u16, entities: &[EntityRow]) -> [u8; MAC_LENGTH] {
+        let mut encoding = Encoding::new("keyfold/v1/leaf").integer(bucket.into());
+        for row in entities {
+            encoding = encoding.text(row.kind.name()).text(&row.id).bytes(&row.mac);
+        }
+        self.records_key.mac(&[encoding.as_bytes()])
+    }
+
+    fn node_mac(&self, node: u8, packed: &[u8]) -> [u8; MAC_LENGTH] {
+        let encoding = Encoding::new("keyfold/v1/node").integer(node.into()).bytes(packed);
+        self.records_key.mac(&[encoding.as_bytes()])
+    }
+}
+
+fn root_mac(records_key: &HmacKey, store: &StoreRow) -> [u8; MAC_LENGTH] {
+    let encoding = Encoding::new("keyfold/v1/root")
+        .bytes(&store.store_id)
+        .integer(store.created_at)
+        .integer(store.generation as i64)
+        .integer(store.kek_version.into())
+        .bytes(&store.wraps_signature)
+        .integer(store.audit_sequence as i64)
+        .bytes(&store.audit_hash)
+        .bytes(&store.nodes);
+    records_key.mac(&[encoding.as_bytes()])
+}
+
+fn damaged_root() -> Error {
+    Error::integrity(
+        "the store's root does not verify: it was changed by someone without the master key, or is damaged; \
+         keep the file and restore a backup",
+    )
+}
+
+fn node_of(bucket: u16) -> u8 {
+    bucket.to_be_bytes()[0]
+}
+
+fn leaf_of(bucket: u16) -> u8 {
+    bucket.to_be_bytes()[1]
+}
+
+fn pack(children: &Children) -> Vec<u8> {
+    let mut packed = Vec::with_capacity(children.len() * SLOT_LENGTH);
+    for (number, mac) in children {
+        packed.push(*number);
+        packed.extend_from_slice(mac);
+    }
+    packed
+}
+
+/// `None` where the list is not one that [`pack`] gives.
+fn unpack(packed: &[u8]) -> Option<Children> {
+    let (slots, rest) = packed.as_chunks::<SLOT_LENGTH>();
+    let children: Children =
+        slots.iter().filter_map(|slot| slot.split_first().and_then(|(n, mac)| Some((*n, mac.try_into().ok()?)))).collect();
+    (rest.is_empty() && pack(&children) == packed).then_some(children)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packed_lists_have_one_form() {
+        let children: Children = [(3, [1; 32]), (9, [2; 32])].into();
+        let packed = pack(&children);
+        assert_eq!(unpack(&packed), Some(children));
+        let (one, two) = packed.split_at(SLOT_LENGTH);
+        for bad in [&[two, one].concat()[..], &[one, one].concat(), &packed[..packed.len() - 1]] {
+            assert_eq!(unpack(bad), None);
+        }
+        assert_eq!(unpack(&[]), Some(Children::new()));
+    }
+}

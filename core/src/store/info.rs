@@ -1,0 +1,148 @@
+//! What is shown of keys, versions and ciphertexts. Never key bytes.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::keyring::{Snapshot, Version, VersionState};
+use crate::primitives::Algorithm;
+use crate::time::Timestamp;
+
+/// A key, without its bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct KeyInfo {
+    /// Its name in this store.
+    pub key_id: String,
+    /// `aead`.
+    pub kind: String,
+    /// The algorithm of new versions.
+    pub algorithm: Algorithm,
+    /// What it is for.
+    pub purpose: Option<String>,
+    /// A note for people.
+    pub description: Option<String>,
+    /// The number of the version that encrypts.
+    pub current_version: Option<u32>,
+    /// Whether raw bytes may leave the store.
+    pub exportable: bool,
+    /// Whether it encrypts no more.
+    pub archived: bool,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it stops encrypting.
+    pub expires_at: Option<Timestamp>,
+    /// Names and values of the caller's choice.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// A version of a key, without its bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct VersionInfo {
+    /// Its key.
+    pub key_id: String,
+    /// 1, 2, 3…
+    pub version: u32,
+    /// The number in front of its ciphertexts.
+    pub tag: u32,
+    /// Whether this is the version that encrypts.
+    pub is_current: bool,
+    /// What it may do.
+    pub state: VersionState,
+    /// Its algorithm.
+    pub algorithm: Algorithm,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it stops encrypting.
+    pub expires_at: Option<Timestamp>,
+    /// When its key will be destroyed.
+    pub destroy_at: Option<Timestamp>,
+    /// Why it is in its state.
+    pub state_reason: Option<String>,
+}
+
+/// Which version made a ciphertext, as its public tag says; nothing of the ciphertext is verified.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct CiphertextInfo {
+    /// The key.
+    pub key_id: String,
+    /// The version.
+    pub version: u32,
+    /// The tag in front of the ciphertext.
+    pub tag: u32,
+    /// The version's algorithm.
+    pub algorithm: Algorithm,
+    /// Whether that version still encrypts: if not, the ciphertext is stale.
+    pub is_current: bool,
+    /// What the version may do.
+    pub state: VersionState,
+    /// When the version was made: the ciphertext is no older.
+    pub created_at: Timestamp,
+}
+
+impl KeyInfo {
+    pub(crate) fn new(snapshot: &Snapshot) -> Self {
+        let key = &snapshot.key;
+        let current = snapshot.current();
+        Self {
+            key_id: key.key_id.clone(),
+            kind: key.kind.clone(),
+            algorithm: current.map_or_else(Algorithm::default, |version| version.algorithm),
+            purpose: key.purpose.clone(),
+            description: key.description.clone(),
+            current_version: current.map(|version| version.row.version),
+            exportable: key.exportable,
+            archived: key.archived,
+            created_at: Timestamp::from_milliseconds(key.created_at),
+            expires_at: key.expires_at.map(Timestamp::from_milliseconds),
+            labels: snapshot.labels.clone(),
+        }
+    }
+}
+
+impl VersionInfo {
+    pub(crate) fn new(version: &Version) -> Self {
+        let row = &version.row;
+        Self {
+            key_id: row.key_id.clone(),
+            version: row.version,
+            tag: row.tag,
+            is_current: row.is_current,
+            state: version.state,
+            algorithm: version.algorithm,
+            created_at: Timestamp::from_milliseconds(row.created_at),
+            expires_at: row.expires_at.map(Timestamp::from_milliseconds),
+            destroy_at: row.destroy_at.map(Timestamp::from_milliseconds),
+            state_reason: row.state_reason.clone(),
+        }
+    }
+}
+
+impl CiphertextInfo {
+    pub(crate) fn new(version: &Version) -> Self {
+        let row = &version.row;
+        Self {
+            key_id: row.key_id.clone(),
+            version: row.version,
+            tag: row.tag,
+            algorithm: version.algorithm,
+            is_current: row.is_current,
+            state: version.state,
+            created_at: Timestamp::from_milliseconds(row.created_at),
+        }
+    }
+}
+
+impl Serialize for Algorithm {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl Serialize for VersionState {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}

@@ -1,0 +1,29 @@
+//! What the public tag of a ciphertext tells.
+
+use crate::error::{Error, Result};
+use crate::format::{Envelope, decode_ciphertext};
+use crate::keyring::Snapshot;
+use crate::records::EntityId;
+use crate::store::{CiphertextInfo, Store};
+
+impl Store {
+    /// Which key and version made this ciphertext, given in bytes or as text, without decrypting it.
+    ///
+    /// Every match: two keys may share a tag, though hardly ever. Well-formed but unknown is an empty list;
+    /// InvalidArgument where it is no ciphertext at all.
+    pub fn inspect(&self, ciphertext: impl AsRef<[u8]>) -> Result<Vec<CiphertextInfo>> {
+        let not_one = || Error::invalid("not a keyfold ciphertext: neither its bytes nor its text form");
+        let bytes = decode_ciphertext(ciphertext.as_ref()).ok_or_else(not_one)?;
+        let tag = Envelope::parse(&bytes).ok_or_else(not_one)?.tag;
+        let unlocked = self.shared.unlocked()?;
+        self.shared.read_verified(|tree| {
+            let mut matches = Vec::new();
+            for key_id in tree.rows().keys_with_tag(tag)? {
+                let snapshot = Snapshot::load(tree, &unlocked.kek, &key_id, None)?
+                    .ok_or_else(|| EntityId::key(&key_id).damaged())?;
+                matches.extend(snapshot.by_tag(tag).map(CiphertextInfo::new));
+            }
+            Ok(matches)
+        })
+    }
+}

@@ -1,0 +1,179 @@
+//! Making and rotating keys.
+
+use std::collections::BTreeMap;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::limits;
+use crate::primitives::Algorithm;
+use crate::records::entity::{key_scope, purpose_scope};
+use crate::records::{EntityId, KeyRow, PurposeRow};
+use crate::store::act::Act;
+use crate::store::options::CreateKey;
+use crate::store::shared::{check_key_id, no_such_key};
+use crate::store::{KeyInfo, Store, VersionInfo};
+
+/// What a key may be for. Keys of one purpose share the root of their blind indexes.
+pub const PURPOSES: [&str; 6] = ["pii", "financial", "medical", "credentials", "api", "backup"];
+
+/// The one kind so far.
+const AEAD: &str = "aead";
+
+impl Store {
+    /// Makes a key with its first version, which is current.
+    ///
+    /// AlreadyExists where there is one of this id, unless `exist_ok` asks for it and its kind, algorithm and
+    /// purpose are the same.
+    pub fn create_key(&self, key_id: &str, options: &CreateKey) -> Result<KeyInfo> {
+        let draft = Draft::new(key_id, options)?;
+        self.shared.act(|act| {
+            if act.verify(EntityId::key(key_id))? {
+                return draft.accept_existing(act, options.exist_ok);
+            }
+            draft.insert(act)
+        })?;
+        self.key_info(key_id)
+    }
+
+    /// Makes the next version and has it encrypt from now on; older ciphertexts open as before.
+    pub fn rotate_key(&self, key_id: &str) -> Result<VersionInfo> {
+        check_key_id(key_id)?;
+        let version = self.shared.act(|act| {
+            let entity = EntityId::key(key_id);
+            if !act.verify(entity)? {
+                return Err(no_such_key(key_id));
+            }
+            rotate(act, entity)
+        })?;
+        self.version_info(key_id, version)
+    }
+}
+
+fn rotate(act: &mut Act<'_>, entity: EntityId<'_>) -> Result<u32> {
+    let key = act.rows().key(entity.id)?.ok_or_else(|| entity.damaged())?;
+    if key.archived {
+        return Err(Error::new(ErrorKind::KeyUnavailable, format!("key {:?} is archived", entity.id))
+            .with_key(entity.id));
+    }
+    let versions = act.rows().versions(entity.id)?;
+    let newest = versions.last().map_or(0, |row| row.version);
+    if versions.len() >= limits::VERSIONS as usize || newest >= limits::VERSIONS {
+        return Err(Error::limit(format!("key {:?} has {} versions, which is the most", entity.id, limits::VERSIONS))
+            .with_key(entity.id));
+    }
+    let tags: Vec<u32> = versions.iter().map(|row| row.tag).collect();
+    act.rows().clear_current(entity.id)?;
+    let row = act.insert_version(&key, newest + 1, &tags)?;
+    act.tree.authenticate(entity)?;
+    act.record("rotate_key", Some(entity.id), Some(row.version))?;
+    Ok(row.version)
+}
+
+/// A key that is to be made, its options checked.
+struct Draft<'a> {
+    key_id: &'a str,
+    algorithm: Algorithm,
+    purpose: Option<&'a str>,
+    description: Option<&'a str>,
+    labels: String,
+    exportable: bool,
+}
+
+impl<'a> Draft<'a> {
+    fn new(key_id: &'a str, options: &'a CreateKey) -> Result<Self> {
+        check_key_id(key_id)?;
+        if let Some(kind) = options.kind.as_deref()
+            && kind != AEAD
+        {
+            return Err(Error::invalid(format!("kind {kind:?} is none of: {AEAD}")));
+        }
+        let description = options.description.as_deref();
+        if description.is_some_and(|text| text.len() > limits::DESCRIPTION_BYTES) {
+            return Err(Error::limit(format!("a description is at most {} bytes", limits::DESCRIPTION_BYTES)));
+        }
+        Ok(Self {
+            key_id,
+            algorithm: algorithm(options.algorithm.as_deref())?,
+            purpose: purpose(options.purpose.as_deref())?,
+            description,
+            labels: labels(&options.labels)?,
+            exportable: options.exportable,
+        })
+    }
+
+    fn accept_existing(&self, act: &Act<'_>, exist_ok: bool) -> Result<()> {
+        let exists = |what: &str| {
+            Err(Error::new(ErrorKind::AlreadyExists, format!("key {:?} exists already{what}", self.key_id))
+                .with_key(self.key_id))
+        };
+        if !exist_ok {
+            return exists("");
+        }
+        let row = act.rows().key(self.key_id)?.ok_or_else(|| EntityId::key(self.key_id).damaged())?;
+        if row.kind != AEAD || row.algorithm != self.algorithm.name() || row.purpose.as_deref() != self.purpose {
+            return exists(", with another kind, algorithm or purpose");
+        }
+        Ok(())
+    }
+
+    fn insert(&self, act: &mut Act<'_>) -> Result<()> {
+        if let Some(purpose) = self.purpose {
+            ensure_purpose(act, purpose)?;
+        }
+        let row = KeyRow {
+            key_id: self.key_id.to_owned(),
+            kind: AEAD.to_owned(),
+            algorithm: self.algorithm.name().to_owned(),
+            purpose: self.purpose.map(str::to_owned),
+            description: self.description.map(str::to_owned),
+            labels: self.labels.clone(),
+            exportable: self.exportable,
+            archived: false,
+            created_at: act.now,
+            expires_at: None,
+        };
+        act.rows().insert_key(&row)?;
+        act.insert_version(&row, 1, &[])?;
+        if self.purpose.is_none() {
+            act.insert_index_root(&key_scope(self.key_id))?;
+        }
+        act.tree.authenticate(EntityId::key(self.key_id))?;
+        act.record("create_key", Some(self.key_id), Some(1))
+    }
+}
+
+/// The purpose's row and the root of its blind indexes, made with its first key.
+fn ensure_purpose(act: &mut Act<'_>, purpose: &str) -> Result<()> {
+    let entity = EntityId::purpose(purpose);
+    if act.verify(entity)? {
+        return Ok(());
+    }
+    act.rows().insert_purpose(&PurposeRow { purpose: purpose.to_owned(), created_at: act.now })?;
+    act.insert_index_root(&purpose_scope(purpose))?;
+    act.tree.authenticate(entity)
+}
+
+fn algorithm(name: Option<&str>) -> Result<Algorithm> {
+    let Some(name) = name else { return Ok(Algorithm::default()) };
+    Algorithm::from_name(name).ok_or_else(|| {
+        Error::invalid(format!("algorithm {name:?} is none of: {}", Algorithm::ALL.map(Algorithm::name).join(", ")))
+    })
+}
+
+fn purpose(name: Option<&str>) -> Result<Option<&str>> {
+    match name {
+        Some(name) if !PURPOSES.contains(&name) => {
+            Err(Error::invalid(format!("purpose {name:?} is none of: {}", PURPOSES.join(", "))))
+        }
+        known => Ok(known),
+    }
+}
+
+fn labels(labels: &BTreeMap<String, String>) -> Result<String> {
+    if labels.len() > limits::LABELS {
+        return Err(Error::limit(format!("a key has at most {} labels", limits::LABELS)));
+    }
+    if labels.iter().any(|(name, value)| name.is_empty() || name.len().max(value.len()) > limits::LABEL_BYTES) {
+        return Err(Error::limit(format!("a label's name is 1 to {0} bytes, its value at most {0}", limits::LABEL_BYTES)));
+    }
+    serde_json::to_string(labels).map_err(|_| Error::internal("labels that are no JSON"))
+}

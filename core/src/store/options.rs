@@ -1,0 +1,327 @@
+//! How a store is opened and how a key is made: plain options, the same in every language.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::error::{Error, Result};
+use crate::limits;
+use crate::primitives::Algorithm;
+use crate::time::deserialize_duration;
+
+/// How a store is opened.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
+pub struct OpenOptions {
+    /// Make the store if there is none at the path; whoever comes second opens it. Default: false.
+    pub create: bool,
+    /// How soon a change by another process is used here. Default: 1 s; 10 ms to 1 h.
+    #[serde(deserialize_with = "deserialize_duration")]
+    pub refresh_interval: Duration,
+    /// How long keys serve when the file cannot be read; then calls fail. Default: 60 s.
+    #[serde(deserialize_with = "deserialize_duration")]
+    pub max_stale: Duration,
+    /// How long to wait for another process before Busy. Default: 5 s.
+    #[serde(deserialize_with = "deserialize_duration")]
+    pub busy_timeout: Duration,
+    /// Refuse a copy of the store that is older than this anchor or forked before it.
+    pub anchor: Option<String>,
+    /// Refuse a store with another identity than this, as [`crate::Store::fingerprint`] gives it.
+    pub fingerprint: Option<String>,
+    /// Who acts, for the audit log. Default: the user's number, as in `uid:1000`.
+    pub actor: Option<String>,
+    /// Open a store on a network file system although its locks are not dependable. Default: false.
+    pub allow_network_fs: bool,
+}
+
+impl Default for OpenOptions {
+    fn default() -> Self {
+        Self {
+            create: false,
+            refresh_interval: Duration::from_secs(1),
+            max_stale: Duration::from_secs(60),
+            busy_timeout: Duration::from_secs(5),
+            anchor: None,
+            fingerprint: None,
+            actor: None,
+            allow_network_fs: false,
+        }
+    }
+}
+
+impl OpenOptions {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// From a JSON object with the names of the fields; durations as texts such as `"5s"`.
+    pub fn from_json(json: &str) -> Result<Self> {
+        from_json(json)
+    }
+
+    /// Make the store if there is none.
+    pub fn create(mut self, create: bool) -> Self {
+        self.create = create;
+        self
+    }
+
+    /// How soon a change by another process is used here.
+    pub fn refresh_interval(mut self, interval: Duration) -> Self {
+        self.refresh_interval = interval;
+        self
+    }
+
+    /// How long keys serve when the file cannot be read.
+    pub fn max_stale(mut self, max_stale: Duration) -> Self {
+        self.max_stale = max_stale;
+        self
+    }
+
+    /// How long to wait for another process.
+    pub fn busy_timeout(mut self, timeout: Duration) -> Self {
+        self.busy_timeout = timeout;
+        self
+    }
+
+    /// Refuse an older or forked copy.
+    pub fn anchor(mut self, anchor: impl Into<String>) -> Self {
+        self.anchor = Some(anchor.into());
+        self
+    }
+
+    /// Refuse another store.
+    pub fn fingerprint(mut self, fingerprint: impl Into<String>) -> Self {
+        self.fingerprint = Some(fingerprint.into());
+        self
+    }
+
+    /// Who acts.
+    pub fn actor(mut self, actor: impl Into<String>) -> Self {
+        self.actor = Some(actor.into());
+        self
+    }
+
+    /// Open a store on a network file system.
+    pub fn allow_network_fs(mut self, allow: bool) -> Self {
+        self.allow_network_fs = allow;
+        self
+    }
+
+    /// Checks what the types do not.
+    pub(crate) fn check(&self) -> Result<()> {
+        let (shortest, longest) = limits::REFRESH_INTERVAL;
+        if self.refresh_interval < shortest || self.refresh_interval > longest {
+            return Err(Error::invalid(format!(
+                "refresh_interval is {:?}; it may be {shortest:?} to {longest:?}",
+                self.refresh_interval
+            )));
+        }
+        if self.max_stale < self.refresh_interval {
+            return Err(Error::invalid("max_stale is shorter than refresh_interval; it must be as long at least"));
+        }
+        let actor = self.actor.as_deref().unwrap_or("-");
+        if actor.is_empty() || actor.len() > limits::ACTOR_BYTES || actor.chars().any(char::is_control) {
+            return Err(Error::invalid(format!(
+                "actor must be 1 to {} bytes without control characters",
+                limits::ACTOR_BYTES
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// What a key is made as.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
+pub struct CreateKey {
+    /// `aead`.
+    pub kind: Option<String>,
+    /// Name of the algorithm. Default: `AES256_GCM_SIV`.
+    pub algorithm: Option<String>,
+    /// What the key is for: pii, financial, medical, credentials, api or backup. Keys of one purpose share the
+    /// root of their blind indexes.
+    pub purpose: Option<String>,
+    /// A note for people.
+    pub description: Option<String>,
+    /// Names and values of the caller's choice.
+    pub labels: BTreeMap<String, String>,
+    /// Whether its raw bytes may ever leave the store. Cannot be changed later. Default: false.
+    pub exportable: bool,
+    /// Return the key as it is where it exists with the same kind, algorithm and purpose. Default: false.
+    pub exist_ok: bool,
+}
+
+impl CreateKey {
+    /// The defaults: kind `aead`, algorithm AES256_GCM_SIV.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// From a JSON object with the names of the fields.
+    pub fn from_json(json: &str) -> Result<Self> {
+        from_json(json)
+    }
+
+    /// Another algorithm than the default.
+    pub fn algorithm(mut self, algorithm: Algorithm) -> Self {
+        self.algorithm = Some(algorithm.name().to_owned());
+        self
+    }
+
+    /// What the key is for.
+    pub fn purpose(mut self, purpose: impl Into<String>) -> Self {
+        self.purpose = Some(purpose.into());
+        self
+    }
+
+    /// A note for people.
+    pub fn description(mut self, description: impl Into<String>) -> Self {
+        self.description = Some(description.into());
+        self
+    }
+
+    /// Adds a label.
+    pub fn label(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.labels.insert(name.into(), value.into());
+        self
+    }
+
+    /// Whether the raw bytes may ever leave the store.
+    pub fn exportable(mut self, exportable: bool) -> Self {
+        self.exportable = exportable;
+        self
+    }
+
+    /// Return an equal key that exists.
+    pub fn exist_ok(mut self, exist_ok: bool) -> Self {
+        self.exist_ok = exist_ok;
+        self
+    }
+}
+
+/// Which keys a listing shows; everything left out matches all.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
+pub struct KeyFilter {
+    /// Keys of this kind.
+    pub kind: Option<String>,
+    /// Keys of this purpose.
+    pub purpose: Option<String>,
+    /// Keys of this algorithm.
+    pub algorithm: Option<String>,
+    /// Keys with all of these labels.
+    pub labels: BTreeMap<String, String>,
+    /// Keys with this text in their id or description, taken literally.
+    pub search: Option<String>,
+    /// Keys whose id comes after this one: for reading a long list in parts.
+    pub after: Option<String>,
+    /// At most so many.
+    pub limit: Option<usize>,
+}
+
+impl KeyFilter {
+    /// All keys.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// From a JSON object with the names of the fields.
+    pub fn from_json(json: &str) -> Result<Self> {
+        from_json(json)
+    }
+}
+
+/// Which blind index of a value.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
+pub struct IndexOptions {
+    /// `exact`: equal values have equal indexes.
+    pub kind: String,
+    /// How many bits are kept, 1 to 256. Fewer bits leak less and find more by chance. Default: 128.
+    pub bits: u32,
+}
+
+impl Default for IndexOptions {
+    fn default() -> Self {
+        Self { kind: "exact".to_owned(), bits: 128 }
+    }
+}
+
+impl IndexOptions {
+    /// The defaults: exact, 128 bits.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// From a JSON object with the names of the fields.
+    pub fn from_json(json: &str) -> Result<Self> {
+        from_json(json)
+    }
+
+    /// How many bits are kept.
+    pub fn bits(mut self, bits: u32) -> Self {
+        self.bits = bits;
+        self
+    }
+}
+
+/// Unknown names, names given twice and wrong types are refused, by name.
+fn from_json<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T> {
+    if json.len() > limits::OPTIONS_BYTES {
+        return Err(Error::limit(format!("options are at most {} bytes of JSON", limits::OPTIONS_BYTES)));
+    }
+    serde_json::from_str(json).map_err(|error| Error::invalid(format!("options: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ErrorKind;
+
+    #[test]
+    fn options_from_json() {
+        let options = OpenOptions::from_json(r#"{"create": true, "refresh_interval": "250ms"}"#).unwrap();
+        assert!(options.create);
+        assert_eq!(options.refresh_interval, Duration::from_millis(250));
+        assert_eq!(options.busy_timeout, Duration::from_secs(5));
+        for bad in [
+            "",
+            "[]",
+            "null",
+            r#"{"creat": true}"#,
+            r#"{"create": true, "create": true}"#,
+            r#"{"create": 1}"#,
+            r#"{"refresh_interval": 5}"#,
+            r#"{"refresh_interval": "5"}"#,
+            r#"{"create": true} x"#,
+        ] {
+            assert_eq!(OpenOptions::from_json(bad).unwrap_err().kind(), ErrorKind::InvalidArgument, "{bad}");
+        }
+        assert_eq!(
+            OpenOptions::from_json(&" ".repeat(limits::OPTIONS_BYTES + 1)).unwrap_err().kind(),
+            ErrorKind::LimitExceeded
+        );
+    }
+
+    #[test]
+    fn values_out_of_range_are_refused() {
+        let seconds = Duration::from_secs;
+        assert!(OpenOptions::new().check().is_ok());
+        for bad in [
+            OpenOptions::new().refresh_interval(Duration::ZERO),
+            OpenOptions::new().refresh_interval(seconds(3601)).max_stale(seconds(9999)),
+            OpenOptions::new().max_stale(Duration::from_millis(999)),
+            OpenOptions::new().actor(""),
+            OpenOptions::new().actor("a\nb"),
+            OpenOptions::new().actor("x".repeat(256)),
+        ] {
+            assert_eq!(bad.check().unwrap_err().kind(), ErrorKind::InvalidArgument, "{bad:?}");
+        }
+    }
+}

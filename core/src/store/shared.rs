@@ -1,0 +1,270 @@
+//! What all handles to one open store share: two connections, the keyring, and the KEK.
+//!
+//! The reader's lock covers looking for changes and loading keys; the writer's covers administrative acts,
+//! which may wait for other processes. Neither is held across a callback, and encrypting takes neither.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::Instant;
+
+use arc_swap::ArcSwapOption;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::hierarchy::Kek;
+use crate::keyring::{Entry, Freshness, Loaded, Need, Snapshot};
+use crate::limits;
+use crate::primitives::HmacKey;
+use crate::records::sqlite::Database;
+use crate::records::tree::Tree;
+use crate::records::{Rows, StoreRow};
+use crate::sys::clock::coarse_milliseconds;
+
+/// One open store.
+pub(crate) struct Shared {
+    pub(super) path: PathBuf,
+    pub(super) store_id: [u8; 16],
+    pub(super) fingerprint: String,
+    pub(super) actor: String,
+    pub(super) warnings: Vec<String>,
+    pub(super) freshness: Freshness,
+    pub(super) unlocked: ArcSwapOption<Unlocked>,
+    pub(super) reader: Arc<Mutex<Reader>>,
+    pub(super) writer: Arc<Mutex<Database>>,
+    /// Counts looks for changes, by whomever.
+    pub(super) looks: AtomicU64,
+}
+
+/// What the recipient's secret opened.
+pub(crate) struct Unlocked {
+    pub(crate) kek: Arc<Kek>,
+    pub(crate) audit: HmacKey,
+}
+
+/// The connection for reading, and the keys that were asked for.
+pub(crate) struct Reader {
+    pub(super) database: Database,
+    pub(super) entries: HashMap<String, Arc<Entry>>,
+    pub(super) last_look: Option<Instant>,
+}
+
+impl Shared {
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    pub(crate) fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// The keyring's entry of a key, loaded when it is first asked for.
+    pub(crate) fn entry(&self, key_id: &str) -> Result<Arc<Entry>> {
+        check_key_id(key_id)?;
+        self.ensure_fresh()?;
+        let mut reader = lock(&self.reader);
+        if let Some(entry) = reader.entries.get(key_id) {
+            return Ok(Arc::clone(entry));
+        }
+        let unlocked = self.unlocked()?;
+        let (snapshot, generation) = reader.database.read(|rows| {
+            let tree = self.verified(rows, &unlocked)?;
+            let snapshot = Snapshot::load(&tree, &unlocked.kek, key_id, None)?;
+            Ok((snapshot, tree.store().generation))
+        })?;
+        self.freshness.advance(generation);
+        let entry = Arc::new(Entry::new(key_id, snapshot.ok_or_else(|| no_such_key(key_id))?, generation));
+        reader.entries.insert(key_id.to_owned(), Arc::clone(&entry));
+        Ok(entry)
+    }
+
+    /// The entry's snapshot, as new as `refresh_interval` promises. The hot path: three atomic loads and a clock.
+    #[inline]
+    pub(crate) fn current(&self, entry: &Entry) -> Result<Loaded> {
+        self.ensure_fresh()?;
+        if entry.verified() < self.freshness.generation() {
+            self.reload(entry)?;
+        }
+        let loaded = entry.load();
+        if loaded.is_none() {
+            return Err(Error::closed());
+        }
+        Ok(loaded)
+    }
+
+    /// Looks for changes by others at once, at most 100 times a second and once for all who ask meanwhile.
+    #[cold]
+    pub(crate) fn look_for_newer(&self) -> Result<()> {
+        let before = self.looks.load(Ordering::Acquire);
+        loop {
+            let mut reader = lock(&self.reader);
+            if self.looks.load(Ordering::Acquire) > before {
+                return Ok(());
+            }
+            let since = reader.last_look.map_or(limits::LOOK_SPACING, |look| look.elapsed());
+            if since >= limits::LOOK_SPACING {
+                return self.look(&mut reader);
+            }
+            drop(reader);
+            std::thread::sleep(limits::LOOK_SPACING - since);
+        }
+    }
+
+    /// Runs on verified records of one moment.
+    pub(crate) fn read_verified<T>(&self, run: impl FnOnce(&Tree<'_>) -> Result<T>) -> Result<T> {
+        let unlocked = self.unlocked()?;
+        let mut reader = lock(&self.reader);
+        reader.database.read(|rows| run(&self.verified(rows, &unlocked)?))
+    }
+
+    /// The KEK and what came with it; Closed after closing.
+    pub(crate) fn unlocked(&self) -> Result<Arc<Unlocked>> {
+        self.unlocked.load_full().ok_or_else(Error::closed)
+    }
+
+    /// Verifies the root, and that this is our store and no older than what was seen of it.
+    pub(super) fn verified<'a>(&self, rows: &'a dyn Rows, unlocked: &'a Unlocked) -> Result<Tree<'a>> {
+        let tree = Tree::verify(rows, &unlocked.kek.records)?;
+        self.check_identity(tree.store(), &unlocked.kek)?;
+        Ok(tree)
+    }
+
+    fn check_identity(&self, store: &StoreRow, kek: &Kek) -> Result<()> {
+        if store.store_id != self.store_id || store.kek_version != kek.version {
+            return Err(Error::integrity("another store was put in this one's place"));
+        }
+        if store.generation < self.freshness.generation() {
+            return Err(Error::integrity(
+                "an older copy of the store was put in its place: this process has seen a newer one",
+            ));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn close(&self) {
+        lock(&self.writer).close();
+        let mut reader = lock(&self.reader);
+        self.unlocked.store(None);
+        reader.database.close();
+        let entries = std::mem::take(&mut reader.entries);
+        drop(reader);
+        for entry in entries.values() {
+            entry.close();
+        }
+    }
+
+    #[inline]
+    fn ensure_fresh(&self) -> Result<()> {
+        match self.freshness.need() {
+            Need::Nothing => Ok(()),
+            need => self.refresh(need),
+        }
+    }
+
+    #[cold]
+    fn refresh(&self, need: Need) -> Result<()> {
+        let mut reader = match need {
+            Need::Nothing => return Ok(()),
+            Need::Look => lock(&self.reader),
+            Need::LookIfFree => match self.reader.try_lock() {
+                Ok(reader) => reader,
+                Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+                Err(TryLockError::WouldBlock) => return Ok(()),
+            },
+        };
+        // Somebody else may have looked while we waited.
+        if self.freshness.need() == Need::Nothing {
+            return Ok(());
+        }
+        if self.freshness.failed_lately() && self.freshness.may_serve_stale() {
+            return Ok(());
+        }
+        match self.look(&mut reader) {
+            Err(error) if is_passing(&error) && self.freshness.may_serve_stale() => {
+                self.freshness.failed();
+                Ok(())
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Asks SQLite whether others committed; if so, verifies the new root.
+    fn look(&self, reader: &mut Reader) -> Result<()> {
+        let unlocked = self.unlocked()?;
+        let started = coarse_milliseconds();
+        self.looks.fetch_add(1, Ordering::AcqRel);
+        reader.last_look = Some(Instant::now());
+        if reader.database.changed()? {
+            let generation =
+                reader.database.read(|rows| Ok(self.verified(rows, &unlocked)?.store().generation))?;
+            self.freshness.advance(generation);
+            reader.database.settle();
+        }
+        self.freshness.looked(started);
+        Ok(())
+    }
+
+    /// Brings one key up to the newest generation.
+    #[cold]
+    fn reload(&self, entry: &Entry) -> Result<()> {
+        let mut reader = lock(&self.reader);
+        let Some(previous) = entry.load_full() else { return Err(Error::closed()) };
+        if entry.verified() >= self.freshness.generation() {
+            return Ok(());
+        }
+        let unlocked = self.unlocked()?;
+        let loaded = reader.database.read(|rows| {
+            let tree = self.verified(rows, &unlocked)?;
+            let snapshot = Snapshot::load(&tree, &unlocked.kek, entry.key_id(), Some(&previous))?;
+            Ok((snapshot.ok_or_else(|| no_such_key(entry.key_id()))?, tree.store().generation))
+        });
+        match loaded {
+            Ok((snapshot, generation)) => {
+                self.freshness.advance(generation);
+                entry.replace(snapshot, generation);
+                Ok(())
+            }
+            Err(error) if is_passing(&error) && self.freshness.may_serve_stale() => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// Takes a lock whatever became of its last holder: what it guards is changed in whole steps.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether the error says that the file could not be read just now, rather than what it holds.
+fn is_passing(error: &Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::Busy | ErrorKind::Storage | ErrorKind::StorageFull | ErrorKind::NotFound | ErrorKind::PermissionDenied
+    ) && error.key_id().is_none()
+}
+
+/// Refuses what can be no key's id.
+pub(crate) fn check_key_id(key_id: &str) -> Result<()> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._:/-".contains(&byte);
+    if key_id.is_empty() || !key_id.bytes().all(allowed) {
+        return Err(Error::invalid("a key id is letters, digits and . _ : / - and not empty"));
+    }
+    if key_id.len() > limits::KEY_ID_BYTES {
+        return Err(Error::limit(format!("a key id is at most {} bytes", limits::KEY_ID_BYTES)));
+    }
+    Ok(())
+}
+
+pub(crate) fn no_such_key(key_id: &str) -> Error {
+    Error::new(ErrorKind::NotFound, format!("there is no key {key_id:?}; make it with create_key")).with_key(key_id)
+}

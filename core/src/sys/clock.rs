@@ -1,0 +1,47 @@
+//! Clocks cheap enough for every operation.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rustix::time::{ClockId, clock_gettime};
+
+/// The clock behind [`coarse_milliseconds`]: on Linux the last tick, read without a system call.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const COARSE: ClockId = ClockId::MonotonicCoarse;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const COARSE: ClockId = ClockId::Monotonic;
+
+/// Milliseconds since some fixed moment; never goes back, stands still while the machine sleeps, and is
+/// exact to a few milliseconds.
+pub(crate) fn coarse_milliseconds() -> u64 {
+    let time = clock_gettime(COARSE);
+    time.tv_sec as u64 * 1_000 + time.tv_nsec as u64 / 1_000_000
+}
+
+/// Milliseconds of UTC since 1970, as the system clock has them; may jump either way.
+pub(crate) fn wall_milliseconds() -> i64 {
+    match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(since) => i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
+        Err(before) => i64::try_from(before.duration().as_millis()).map_or(i64::MIN, |early| -early),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn the_coarse_clock_follows_real_time() {
+        let start = coarse_milliseconds();
+        std::thread::sleep(Duration::from_millis(60));
+        let passed = coarse_milliseconds() - start;
+        assert!((40..10_000).contains(&passed), "{passed} ms passed while sleeping 60 ms");
+    }
+
+    #[test]
+    fn the_wall_clock_is_in_this_century_and_in_milliseconds() {
+        let now = wall_milliseconds();
+        assert!((1_700_000_000_000..4_102_444_800_000).contains(&now), "{now}");
+    }
+}
