@@ -130,7 +130,8 @@ impl Source {
             Source::Bytes(bytes) => Ok(SecretBytes::copied(bytes.expose())),
             Source::Callback(function) => {
                 let bytes = function().map_err(|cause| {
-                    Error::new(ErrorKind::ProviderUnavailable, "the master key callback failed").with_cause(cause)
+                    Error::new(ErrorKind::ProviderUnavailable, "the master key callback failed")
+                        .with_cause(cause)
                 })?;
                 from_bytes(&bytes)
             }
@@ -199,7 +200,9 @@ fn read_text(file: File, place: &str) -> Result<SecretBytes> {
     // Of its final size at once: growing would leave copies behind.
     let mut text = Zeroizing::new(Vec::with_capacity(limits::MASTER_KEY_SOURCE_BYTES as usize + 1));
     let read = file.take(limits::MASTER_KEY_SOURCE_BYTES + 1).read_to_end(&mut text);
-    read.map_err(|error| Error::storage(format!("the master key in {place} cannot be read")).with_cause(error))?;
+    read.map_err(|error| {
+        Error::storage(format!("the master key in {place} cannot be read")).with_cause(error)
+    })?;
     let text = std::str::from_utf8(&text).map_err(|_| malformed(place))?;
     from_text(text).map_err(|_| malformed(place))
 }

@@ -58,12 +58,15 @@ impl Serialize for Timestamp {
 
 /// Reads a length of time such as `5s`, `500ms` or `30d`; a bare number is refused.
 pub(crate) fn parse_duration(text: &str) -> Result<Duration> {
-    humantime::parse_duration(text)
-        .map_err(|_| Error::invalid(format!("{text:?} is no length of time; write it like \"5s\", \"500ms\" or \"30d\"")))
+    humantime::parse_duration(text).map_err(|_| {
+        Error::invalid(format!("{text:?} is no length of time; write it like \"5s\", \"500ms\" or \"30d\""))
+    })
 }
 
 /// For serde: a duration as text.
-pub(crate) fn deserialize_duration<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Duration, D::Error> {
+pub(crate) fn deserialize_duration<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> std::result::Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
     parse_duration(&text).map_err(|error| de::Error::custom(error.message().to_owned()))
 }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use keyfold::{Aad, Algorithm, Context, CreateKey, ErrorKind, IndexOptions, KeyFilter, MasterKey, OpenOptions, Store};
+use keyfold::{
+    Aad, Algorithm, Context, CreateKey, ErrorKind, IndexOptions, KeyFilter, MasterKey, OpenOptions, Store,
+};
 
 struct Fixture {
     folder: tempfile::TempDir,
@@ -99,14 +101,19 @@ fn another_handle_sees_a_rotation_and_opens_newer_ciphertexts_at_once() {
     std::thread::sleep(Duration::from_millis(60));
     let sealed = theirs.encrypt(b"ada", Aad::NONE).unwrap();
     assert_eq!(one.inspect(&sealed).unwrap()[0].version, 3);
-    assert_eq!(one.list_key_versions("pii").unwrap().iter().map(|v| v.version).collect::<Vec<_>>(), [3, 2, 1]);
+    assert_eq!(
+        one.list_key_versions("pii").unwrap().iter().map(|v| v.version).collect::<Vec<_>>(),
+        [3, 2, 1]
+    );
 }
 
 #[test]
 fn text_inspection_and_blind_indexes() {
     let fixture = Fixture::new();
     let store = fixture.open();
-    store.create_key("a", &CreateKey::new().purpose("pii").description("e-mail").label("team", "web")).unwrap();
+    store
+        .create_key("a", &CreateKey::new().purpose("pii").description("e-mail").label("team", "web"))
+        .unwrap();
     store.create_key("b", &CreateKey::new().purpose("pii")).unwrap();
     store.create_key("c", &CreateKey::new()).unwrap();
     let (a, b, c) = (store.key("a").unwrap(), store.key("b").unwrap(), store.key("c").unwrap());
@@ -119,7 +126,8 @@ fn text_inspection_and_blind_indexes() {
     assert_eq!(store.inspect([1, 0, 0, 0, 1, 9]).unwrap(), []);
     assert_eq!(kind(store.inspect("hello")), ErrorKind::InvalidArgument);
 
-    let index = |key: &keyfold::Key, field: &str| key.blind_index(b"ada", field, &IndexOptions::new()).unwrap();
+    let index =
+        |key: &keyfold::Key, field: &str| key.blind_index(b"ada", field, &IndexOptions::new()).unwrap();
     let before = index(&a, "users.email");
     store.rotate_key("a").unwrap();
     assert_eq!(index(&a, "users.email"), before);
@@ -162,7 +170,8 @@ fn anchors_and_fingerprints_pin_a_store() {
     store.rotate_key("pii").unwrap();
     let late = store.anchor().unwrap().to_string();
     let fingerprint = store.fingerprint().to_owned();
-    let open = |path: &std::path::Path, options: OpenOptions| Store::open_with(path, &fixture.master_key, &options);
+    let open =
+        |path: &std::path::Path, options: OpenOptions| Store::open_with(path, &fixture.master_key, &options);
     assert!(open(&fixture.path(), OpenOptions::new().anchor(&early).fingerprint(&fingerprint)).is_ok());
     assert!(open(&fixture.path(), OpenOptions::new().anchor(&late)).is_ok());
     assert!(open(&old_copy, OpenOptions::new().anchor(&early)).is_ok());

@@ -50,8 +50,12 @@ impl FromStr for Anchor {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let malformed = || Error::invalid("not an anchor: expected \"kfa1.\" and 86 characters, as anchor() gives");
-        let bytes = text.strip_prefix(PREFIX).and_then(|rest| URL_SAFE_NO_PAD.decode(rest).ok()).ok_or_else(malformed)?;
+        let malformed =
+            || Error::invalid("not an anchor: expected \"kfa1.\" and 86 characters, as anchor() gives");
+        let bytes = text
+            .strip_prefix(PREFIX)
+            .and_then(|rest| URL_SAFE_NO_PAD.decode(rest).ok())
+            .ok_or_else(malformed)?;
         let bytes: &[u8; LENGTH] = bytes.as_slice().try_into().map_err(|_| malformed())?;
         let (store_id, rest) = bytes.split_first_chunk().ok_or_else(malformed)?;
         let (generation, rest) = rest.split_first_chunk().ok_or_else(malformed)?;

@@ -203,8 +203,17 @@ mod tests {
     #[test]
     fn the_bytes_are_as_documented() {
         let aad = Context::new().with("id", 42).with("a", "é").to_aad().unwrap();
-        let expected =
-            [b"kf-context-v1", &[0, 0, 0, 1][..], b"a", &[0, 0, 0, 2], "é".as_bytes(), &[0, 0, 0, 2], b"id", &[0, 0, 0, 2], b"42"];
+        let expected = [
+            b"kf-context-v1",
+            &[0, 0, 0, 1][..],
+            b"a",
+            &[0, 0, 0, 2],
+            "é".as_bytes(),
+            &[0, 0, 0, 2],
+            b"id",
+            &[0, 0, 0, 2],
+            b"42",
+        ];
         assert_eq!(aad, expected.concat());
     }
 

@@ -5,10 +5,12 @@ mod context;
 mod encoding;
 mod envelope;
 mod text;
+#[cfg(test)]
+mod worked_example;
 
 pub use anchor::Anchor;
 pub use context::{Aad, Context, ContextValue};
 pub(crate) use encoding::Encoding;
 pub(crate) use envelope::{Envelope, PREFIX_LENGTH, prefix};
-pub use text::{from_text, is_ciphertext, to_text};
 pub(crate) use text::{TEXT_PREFIX, decode_ciphertext, to_text_into};
+pub use text::{from_text, is_ciphertext, to_text};

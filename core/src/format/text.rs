@@ -67,7 +67,9 @@ mod tests {
     #[test]
     fn one_text_for_one_value() {
         // Padding, the standard alphabet, white space, stray low bits, no prefix, another prefix.
-        for bad in ["kf1.AQ==", "kf1.+/+/", "kf1.AQ\n", "kf1. AQ", "kf1.AR", "AQ", "KF1.AQ", "kf2.AQ", "kf1.A", ""] {
+        for bad in
+            ["kf1.AQ==", "kf1.+/+/", "kf1.AQ\n", "kf1. AQ", "kf1.AR", "AQ", "KF1.AQ", "kf2.AQ", "kf1.A", ""]
+        {
             assert!(from_text(bad).is_err(), "{bad:?}");
         }
         assert_eq!(from_text("kf1.").unwrap(), b"");

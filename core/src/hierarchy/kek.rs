@@ -64,7 +64,12 @@ pub(crate) fn wrap_kek(
     let info = wrap_info(store_id, &recipient.recipient_id, version);
     let (encapsulated, ciphertext) =
         primitives::hpke_seal(&recipient.public_key, info.as_bytes(), &[], kek.expose())?;
-    Ok(KekWrapRow { recipient_id: recipient.recipient_id.clone(), kek_version: version, encapsulated, ciphertext })
+    Ok(KekWrapRow {
+        recipient_id: recipient.recipient_id.clone(),
+        kek_version: version,
+        encapsulated,
+        ciphertext,
+    })
 }
 
 /// What the store's identity signs: every wrap of the KEK, with the recipient's public key, in order of id.
@@ -89,7 +94,12 @@ fn signed_wraps(store: &StoreRow, recipients: &[RecipientRow], wraps: &[KekWrapR
 }
 
 /// Signs the wraps into the store's row.
-pub(crate) fn sign_wraps(store: &mut StoreRow, recipients: &[RecipientRow], wraps: &[KekWrapRow], identity: &Identity) {
+pub(crate) fn sign_wraps(
+    store: &mut StoreRow,
+    recipients: &[RecipientRow],
+    wraps: &[KekWrapRow],
+    identity: &Identity,
+) {
     store.wraps_signature = identity.sign(signed_wraps(store, recipients, wraps).as_bytes());
 }
 

@@ -14,4 +14,6 @@ mod wrap;
 
 pub(crate) use kek::{Kek, sign_wraps, wrap_kek};
 pub(crate) use recipient::{OpenedRecipient, make_recipient, open_recipient};
-pub(crate) use wrap::{AUDIT_KEY, DekPlace, IDENTITY, IndexRootPlace, SystemKeyPlace, Wrappable, make_wrapped};
+pub(crate) use wrap::{
+    AUDIT_KEY, DekPlace, IDENTITY, IndexRootPlace, SystemKeyPlace, Wrappable, make_wrapped,
+};

@@ -49,8 +49,7 @@ pub(crate) fn make_recipient(
         commitment: seal.commitment.to_vec(),
         sealed: seal.seal(content)?,
     };
-    let opened =
-        OpenedRecipient { recipient_id: recipient_id.to_owned(), private_key, identity: *identity };
+    let opened = OpenedRecipient { recipient_id: recipient_id.to_owned(), private_key, identity: *identity };
     Ok((row, opened))
 }
 

@@ -31,7 +31,11 @@ pub(crate) trait Wrappable {
         let (ciphertext, tag) = rest.split_at_mut(SECRET_LENGTH);
         random_bytes(nonce)?;
         let mut content = SecretBytes::copied(secret.expose());
-        tag.copy_from_slice(&kek.wrap.seal_in_place(nonce, self.place(kek.version).as_bytes(), content.expose_mut())?);
+        tag.copy_from_slice(&kek.wrap.seal_in_place(
+            nonce,
+            self.place(kek.version).as_bytes(),
+            content.expose_mut(),
+        )?);
         ciphertext.copy_from_slice(content.expose());
         Ok(wrapped)
     }
@@ -82,9 +86,12 @@ impl Wrappable for DekPlace<'_> {
     }
 
     fn damaged(&self) -> Error {
-        Error::integrity(format!("the wrapped key of version {} of key {:?} does not open", self.version, self.key_id))
-            .with_key(self.key_id)
-            .with_version(self.version)
+        Error::integrity(format!(
+            "the wrapped key of version {} of key {:?} does not open",
+            self.version, self.key_id
+        ))
+        .with_key(self.key_id)
+        .with_version(self.version)
     }
 }
 

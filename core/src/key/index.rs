@@ -21,14 +21,17 @@ impl Key {
         let question = Question::new(value, field, options)?;
         self.with_snapshot(|snapshot| {
             let root = snapshot.index_roots.first();
-            root.map(|root| question.answer(root)).ok_or_else(|| Error::integrity("the key has no index root"))
+            root.map(|root| question.answer(root))
+                .ok_or_else(|| Error::integrity("the key has no index root"))
         })
     }
 
     /// The indexes under all live versions of the root, newest first: search for any of them.
     pub fn blind_indexes(&self, value: &[u8], field: &str, options: &IndexOptions) -> Result<Vec<Vec<u8>>> {
         let question = Question::new(value, field, options)?;
-        self.with_snapshot(|snapshot| Ok(snapshot.index_roots.iter().map(|root| question.answer(root)).collect()))
+        self.with_snapshot(|snapshot| {
+            Ok(snapshot.index_roots.iter().map(|root| question.answer(root)).collect())
+        })
     }
 }
 
@@ -48,7 +51,11 @@ impl<'a> Question<'a> {
             )));
         }
         if options.bits == 0 || options.bits > limits::INDEX_BITS {
-            return Err(Error::invalid(format!("bits is {}; it may be 1 to {}", options.bits, limits::INDEX_BITS)));
+            return Err(Error::invalid(format!(
+                "bits is {}; it may be 1 to {}",
+                options.bits,
+                limits::INDEX_BITS
+            )));
         }
         if options.kind != "exact" {
             return Err(Error::invalid(format!("index kind {:?} is none of: exact", options.kind)));
@@ -79,4 +86,10 @@ impl<'a> Question<'a> {
         }
         index
     }
+}
+
+/// An index under a given root, for the worked example.
+#[cfg(test)]
+pub(crate) fn index_under(root: &IndexRoot, value: &[u8], field: &str, bits: u32) -> Result<Vec<u8>> {
+    Ok(Question::new(value, field, &IndexOptions::new().bits(bits))?.answer(root))
 }

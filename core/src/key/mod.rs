@@ -6,12 +6,16 @@ mod plaintext;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::format::{Aad, Envelope, PREFIX_LENGTH, TEXT_PREFIX, decode_ciphertext, from_text, prefix, to_text_into};
+use crate::format::{
+    Aad, Envelope, PREFIX_LENGTH, TEXT_PREFIX, decode_ciphertext, from_text, prefix, to_text_into,
+};
 use crate::keyring::{Entry, Loaded, Snapshot, Version};
 use crate::limits;
 use crate::primitives::{Algorithm, Cipher, TAG_LENGTH, draw_nonce};
 use crate::store::{KeyInfo, Shared};
 
+#[cfg(test)]
+pub(crate) use index::index_under;
 pub use plaintext::{Plaintext, PlaintextText};
 
 /// A handle to one key of an open store. Clones are cheap; it may be used from all threads at once.
@@ -175,7 +179,10 @@ impl Encryption<'_> {
     pub fn write<'b>(&self, plaintext: &[u8], aad: impl Into<Aad<'b>>, out: &mut [u8]) -> Result<()> {
         let length = self.length(plaintext.len())?;
         if out.len() != length {
-            return Err(Error::invalid(format!("the ciphertext is {length} bytes, the buffer {}", out.len())));
+            return Err(Error::invalid(format!(
+                "the ciphertext is {length} bytes, the buffer {}",
+                out.len()
+            )));
         }
         let aad = aad.into().to_bytes()?;
         let (version, cipher) = self.version()?;
@@ -250,7 +257,11 @@ impl<'a> Decryption<'a> {
     #[inline]
     pub fn write<'b>(&self, aad: impl Into<Aad<'b>>, out: &mut [u8]) -> Result<()> {
         if out.len() != self.body.len() {
-            return Err(Error::invalid(format!("the plaintext is {} bytes, the buffer {}", self.body.len(), out.len())));
+            return Err(Error::invalid(format!(
+                "the plaintext is {} bytes, the buffer {}",
+                self.body.len(),
+                out.len()
+            )));
         }
         let aad = aad.into().to_bytes()?;
         out.copy_from_slice(self.body);

@@ -71,7 +71,8 @@ impl Snapshot {
         {
             return Ok(Some(Arc::clone(previous)));
         }
-        Self::build(tree, kek, key, macs, previous.map(AsRef::as_ref)).map(|snapshot| Some(Arc::new(snapshot)))
+        Self::build(tree, kek, key, macs, previous.map(AsRef::as_ref))
+            .map(|snapshot| Some(Arc::new(snapshot)))
     }
 
     fn build(
@@ -88,11 +89,13 @@ impl Snapshot {
         for row in rows {
             versions.push(Version::new(row, previous).ok_or_else(damaged)?);
         }
-        let mut by_tag: Vec<_> = versions.iter().enumerate().map(|(place, version)| (version.row.tag, place)).collect();
+        let mut by_tag: Vec<_> =
+            versions.iter().enumerate().map(|(place, version)| (version.row.tag, place)).collect();
         by_tag.sort_unstable();
         let scope = key.purpose.as_deref().map_or_else(|| key_scope(&key.key_id), purpose_scope);
         let index_roots = tree.rows().index_roots(&scope)?;
-        let index_roots = index_roots.iter().rev().map(|row| IndexRoot::new(&store_id, kek, row)).collect::<Result<_>>()?;
+        let index_roots =
+            index_roots.iter().rev().map(|row| IndexRoot::new(&store_id, kek, row)).collect::<Result<_>>()?;
         let current_place = versions.iter().position(|version| version.row.is_current);
         let mut snapshot = Self {
             store_id,
@@ -178,15 +181,17 @@ impl Snapshot {
     #[cold]
     fn cannot_encrypt(&self) -> Error {
         match self.current() {
-            _ if self.key.archived => {
-                Error::new(ErrorKind::KeyUnavailable, format!("key {:?} is archived and encrypts no more", self.key.key_id))
-                    .with_key(&self.key.key_id)
-            }
+            _ if self.key.archived => Error::new(
+                ErrorKind::KeyUnavailable,
+                format!("key {:?} is archived and encrypts no more", self.key.key_id),
+            )
+            .with_key(&self.key.key_id),
             Some(version) => self.unavailable(version, "encrypt"),
-            None => {
-                Error::new(ErrorKind::KeyUnavailable, format!("key {:?} has no current version", self.key.key_id))
-                    .with_key(&self.key.key_id)
-            }
+            None => Error::new(
+                ErrorKind::KeyUnavailable,
+                format!("key {:?} has no current version", self.key.key_id),
+            )
+            .with_key(&self.key.key_id),
         }
     }
 
@@ -196,7 +201,9 @@ impl Snapshot {
             "version {} of key {:?} is {} and may not {operation}",
             version.row.version, self.key.key_id, version.state
         );
-        Error::new(ErrorKind::KeyUnavailable, message).with_key(&self.key.key_id).with_version(version.row.version)
+        Error::new(ErrorKind::KeyUnavailable, message)
+            .with_key(&self.key.key_id)
+            .with_version(version.row.version)
     }
 }
 

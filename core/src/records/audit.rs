@@ -25,7 +25,8 @@ pub(crate) struct AuditRecord<'a> {
 impl AuditRecord<'_> {
     /// The row for this record, its hash taken over the one before it.
     pub(crate) fn chain(&self, audit_key: &HmacKey, previous: &[u8; 32]) -> Result<AuditRow> {
-        let record = serde_json::to_string(self).map_err(|_| Error::internal("an audit record that is no JSON"))?;
+        let record =
+            serde_json::to_string(self).map_err(|_| Error::internal("an audit record that is no JSON"))?;
         let hash = link(audit_key, previous, self.sequence, &record);
         Ok(AuditRow { sequence: self.sequence, record, hash })
     }
@@ -55,5 +56,7 @@ fn link(audit_key: &HmacKey, previous: &[u8; 32], sequence: u64, record: &str) -
 }
 
 fn broken(sequence: u64) -> Error {
-    Error::integrity(format!("the audit chain breaks at record {sequence}: it was changed, cut, or is damaged"))
+    Error::integrity(format!(
+        "the audit chain breaks at record {sequence}: it was changed, cut, or is damaged"
+    ))
 }

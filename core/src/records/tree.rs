@@ -114,7 +114,9 @@ impl<'a> Tree<'a> {
                 let bucket = u16::from_be_bytes([node, leaf]);
                 let entities = self.rows.bucket(bucket)?;
                 if leaves.get(&leaf).is_none_or(|mac| !equal(mac, &self.leaf_mac(bucket, &entities))) {
-                    report(Error::integrity(format!("leaf {bucket} of the MAC tree was changed or is damaged")));
+                    report(Error::integrity(format!(
+                        "leaf {bucket} of the MAC tree was changed or is damaged"
+                    )));
                     continue;
                 }
                 for row in &entities {
@@ -142,7 +144,10 @@ impl<'a> Tree<'a> {
         let bucket = entity.bucket();
         let leaves = self.verified_leaves(node_of(bucket))?;
         let entities = self.verified_bucket(bucket, &leaves, entity)?;
-        Ok(entities.into_iter().find(|row| (row.kind, row.id.as_str()) == (entity.kind, entity.id)).map(|row| row.mac))
+        Ok(entities
+            .into_iter()
+            .find(|row| (row.kind, row.id.as_str()) == (entity.kind, entity.id))
+            .map(|row| row.mac))
     }
 
     fn computed_mac(&self, entity: EntityId<'_>) -> Result<Option<[u8; MAC_LENGTH]>> {
@@ -160,7 +165,12 @@ impl<'a> Tree<'a> {
         }
     }
 
-    fn verified_bucket(&self, bucket: u16, leaves: &Children, entity: EntityId<'_>) -> Result<Vec<EntityRow>> {
+    fn verified_bucket(
+        &self,
+        bucket: u16,
+        leaves: &Children,
+        entity: EntityId<'_>,
+    ) -> Result<Vec<EntityRow>> {
         let entities = self.rows.bucket(bucket)?;
         match leaves.get(&leaf_of(bucket)) {
             None if entities.is_empty() => Ok(entities),
@@ -223,8 +233,10 @@ fn pack(children: &Children) -> Vec<u8> {
 /// `None` where the list is not one that [`pack`] gives.
 fn unpack(packed: &[u8]) -> Option<Children> {
     let (slots, rest) = packed.as_chunks::<SLOT_LENGTH>();
-    let children: Children =
-        slots.iter().filter_map(|slot| slot.split_first().and_then(|(n, mac)| Some((*n, mac.try_into().ok()?)))).collect();
+    let children: Children = slots
+        .iter()
+        .filter_map(|slot| slot.split_first().and_then(|(n, mac)| Some((*n, mac.try_into().ok()?))))
+        .collect();
     (rest.is_empty() && pack(&children) == packed).then_some(children)
 }
 

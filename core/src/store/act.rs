@@ -22,10 +22,11 @@ pub(super) struct Act<'a> {
 impl Shared {
     /// Runs an act in one transaction; an error undoes all of it. What it returns is on disk.
     pub(super) fn act<T>(&self, run: impl FnOnce(&mut Act<'_>) -> Result<T>) -> Result<T> {
-        let unlocked = self.unlocked()?;
         let mut writer = lock(&self.writer);
+        let unlocked = self.unlocked()?;
+        let known = self.freshness.generation();
         let (value, generation) = writer.write(|rows| {
-            let tree = self.verified(rows, &unlocked)?;
+            let tree = self.verified(rows, &unlocked, known)?;
             let mut act = Act::new(tree, &unlocked.kek, &unlocked.audit, &self.actor);
             let value = run(&mut act)?;
             Ok((value, act.finish()?))

@@ -59,7 +59,6 @@ const RESTORE: &str = "keep the file for inquiry and restore a backup";
 impl Store {
     /// Verifies everything and reports what is wrong. An error only where the check itself cannot run.
     pub fn check(&self) -> Result<CheckReport> {
-        let unlocked = self.shared.unlocked()?;
         let memory = pages::status();
         let mut report = CheckReport {
             ok: false,
@@ -72,11 +71,13 @@ impl Store {
             unlocked_bytes: memory.unlocked_bytes,
         };
         let mut reader = lock(&self.shared.reader);
+        let unlocked = self.shared.unlocked()?;
+        let known = self.shared.freshness.generation();
         for problem in reader.database.structure_findings()? {
             report.findings.push(Finding::new("database", problem, RESTORE));
         }
         let checked = reader.database.read(|rows| {
-            let tree = self.shared.verified(rows, &unlocked)?;
+            let tree = self.shared.verified(rows, &unlocked, known)?;
             report.generation = tree.store().generation;
             check_tree(&tree, &unlocked, &mut report)
         });
@@ -111,7 +112,12 @@ fn check_tree(tree: &Tree<'_>, unlocked: &Unlocked, report: &mut CheckReport) ->
     check_audit(tree, unlocked, report)
 }
 
-fn check_entity(tree: &Tree<'_>, unlocked: &Unlocked, entity: EntityId<'_>, report: &mut CheckReport) -> Result<()> {
+fn check_entity(
+    tree: &Tree<'_>,
+    unlocked: &Unlocked,
+    entity: EntityId<'_>,
+    report: &mut CheckReport,
+) -> Result<()> {
     tree.verify_entity(entity)?.ok_or_else(|| entity.damaged())?;
     match entity.kind {
         EntityKind::Key => {
@@ -127,7 +133,11 @@ fn check_entity(tree: &Tree<'_>, unlocked: &Unlocked, entity: EntityId<'_>, repo
         EntityKind::SystemKey if ![IDENTITY, AUDIT_KEY].contains(&entity.id) => Err(entity.damaged()),
         EntityKind::SystemKey => {
             for row in tree.rows().system_keys(entity.id)? {
-                let place = SystemKeyPlace { store_id: &tree.store().store_id, name: entity.id, version: row.version };
+                let place = SystemKeyPlace {
+                    store_id: &tree.store().store_id,
+                    name: entity.id,
+                    version: row.version,
+                };
                 place.unwrap(&unlocked.kek, row.kek_version, &row.wrapped)?;
             }
             Ok(())
@@ -137,7 +147,11 @@ fn check_entity(tree: &Tree<'_>, unlocked: &Unlocked, entity: EntityId<'_>, repo
 }
 
 /// Rows that nothing in the tree covers were added by someone else.
-fn check_strays(tree: &Tree<'_>, known: &BTreeSet<(EntityKind, String)>, report: &mut CheckReport) -> Result<()> {
+fn check_strays(
+    tree: &Tree<'_>,
+    known: &BTreeSet<(EntityKind, String)>,
+    report: &mut CheckReport,
+) -> Result<()> {
     const ADDED: &str = "was added by someone without the master key";
     let rows = tree.rows();
     match rows.stored_entities() {

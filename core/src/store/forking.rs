@@ -53,12 +53,19 @@ fn prepare() {
     let opening = lock(&OPENING);
     let stores = lock(&STORES);
     // Writers first, as everywhere.
-    let mut writers: Vec<_> = stores.iter().filter_map(|store| store.writer.upgrade()).map(HeldLock::take).collect();
-    let mut readers: Vec<_> = stores.iter().filter_map(|store| store.reader.upgrade()).map(HeldLock::take).collect();
+    let mut writers: Vec<_> =
+        stores.iter().filter_map(|store| store.writer.upgrade()).map(HeldLock::take).collect();
+    let mut readers: Vec<_> =
+        stores.iter().filter_map(|store| store.reader.upgrade()).map(HeldLock::take).collect();
     writers.iter_mut().for_each(|database| database.disconnect());
     readers.iter_mut().for_each(|reader| reader.database.disconnect());
-    let held =
-        Held { _readers: readers, _writers: writers, _stores: stores, _opening: opening, arena: pages::hold_for_fork() };
+    let held = Held {
+        _readers: readers,
+        _writers: writers,
+        _stores: stores,
+        _opening: opening,
+        arena: pages::hold_for_fork(),
+    };
     HELD.with(|slot| *slot.borrow_mut() = Some(held));
 }
 
@@ -76,4 +83,3 @@ fn child() {
         drop(slot.take());
     });
 }
-

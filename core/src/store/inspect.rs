@@ -15,11 +15,10 @@ impl Store {
         let not_one = || Error::invalid("not a keyfold ciphertext: neither its bytes nor its text form");
         let bytes = decode_ciphertext(ciphertext.as_ref()).ok_or_else(not_one)?;
         let tag = Envelope::parse(&bytes).ok_or_else(not_one)?.tag;
-        let unlocked = self.shared.unlocked()?;
-        self.shared.read_verified(|tree| {
+        self.shared.read_verified(|tree, kek| {
             let mut matches = Vec::new();
             for key_id in tree.rows().keys_with_tag(tag)? {
-                let snapshot = Snapshot::load(tree, &unlocked.kek, &key_id, None)?
+                let snapshot = Snapshot::load(tree, kek, &key_id, None)?
                     .ok_or_else(|| EntityId::key(&key_id).damaged())?;
                 matches.extend(snapshot.by_tag(tag).map(CiphertextInfo::new));
             }

@@ -57,8 +57,12 @@ fn rotate(act: &mut Act<'_>, entity: EntityId<'_>) -> Result<u32> {
     let versions = act.rows().versions(entity.id)?;
     let newest = versions.last().map_or(0, |row| row.version);
     if versions.len() >= limits::VERSIONS as usize || newest >= limits::VERSIONS {
-        return Err(Error::limit(format!("key {:?} has {} versions, which is the most", entity.id, limits::VERSIONS))
-            .with_key(entity.id));
+        return Err(Error::limit(format!(
+            "key {:?} has {} versions, which is the most",
+            entity.id,
+            limits::VERSIONS
+        ))
+        .with_key(entity.id));
     }
     let tags: Vec<u32> = versions.iter().map(|row| row.tag).collect();
     act.rows().clear_current(entity.id)?;
@@ -88,7 +92,10 @@ impl<'a> Draft<'a> {
         }
         let description = options.description.as_deref();
         if description.is_some_and(|text| text.len() > limits::DESCRIPTION_BYTES) {
-            return Err(Error::limit(format!("a description is at most {} bytes", limits::DESCRIPTION_BYTES)));
+            return Err(Error::limit(format!(
+                "a description is at most {} bytes",
+                limits::DESCRIPTION_BYTES
+            )));
         }
         Ok(Self {
             key_id,
@@ -109,7 +116,10 @@ impl<'a> Draft<'a> {
             return exists("");
         }
         let row = act.rows().key(self.key_id)?.ok_or_else(|| EntityId::key(self.key_id).damaged())?;
-        if row.kind != AEAD || row.algorithm != self.algorithm.name() || row.purpose.as_deref() != self.purpose {
+        if row.kind != AEAD
+            || row.algorithm != self.algorithm.name()
+            || row.purpose.as_deref() != self.purpose
+        {
             return exists(", with another kind, algorithm or purpose");
         }
         Ok(())
@@ -155,7 +165,10 @@ fn ensure_purpose(act: &mut Act<'_>, purpose: &str) -> Result<()> {
 fn algorithm(name: Option<&str>) -> Result<Algorithm> {
     let Some(name) = name else { return Ok(Algorithm::default()) };
     Algorithm::from_name(name).ok_or_else(|| {
-        Error::invalid(format!("algorithm {name:?} is none of: {}", Algorithm::ALL.map(Algorithm::name).join(", ")))
+        Error::invalid(format!(
+            "algorithm {name:?} is none of: {}",
+            Algorithm::ALL.map(Algorithm::name).join(", ")
+        ))
     })
 }
 
@@ -172,8 +185,12 @@ fn labels(labels: &BTreeMap<String, String>) -> Result<String> {
     if labels.len() > limits::LABELS {
         return Err(Error::limit(format!("a key has at most {} labels", limits::LABELS)));
     }
-    if labels.iter().any(|(name, value)| name.is_empty() || name.len().max(value.len()) > limits::LABEL_BYTES) {
-        return Err(Error::limit(format!("a label's name is 1 to {0} bytes, its value at most {0}", limits::LABEL_BYTES)));
+    if labels.iter().any(|(name, value)| name.is_empty() || name.len().max(value.len()) > limits::LABEL_BYTES)
+    {
+        return Err(Error::limit(format!(
+            "a label's name is 1 to {0} bytes, its value at most {0}",
+            limits::LABEL_BYTES
+        )));
     }
     serde_json::to_string(labels).map_err(|_| Error::internal("labels that are no JSON"))
 }

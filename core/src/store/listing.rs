@@ -18,8 +18,7 @@ impl Store {
     /// The keys that match, in byte order of their ids. IntegrityError where one was changed, added or removed
     /// by someone without the master key.
     pub fn list_keys(&self, filter: &KeyFilter) -> Result<Vec<KeyInfo>> {
-        let unlocked = self.shared.unlocked()?;
-        let mut infos = self.shared.read_verified(|tree| {
+        let mut infos = self.shared.read_verified(|tree, kek| {
             let mut key_ids = Vec::new();
             let mut damage = None;
             tree.each_entity(
@@ -42,7 +41,7 @@ impl Store {
             }
             let mut infos = Vec::new();
             for key_id in key_ids.iter().filter(|key_id| filter.covers_id(key_id)) {
-                let snapshot = Snapshot::load(tree, &unlocked.kek, key_id, None)?
+                let snapshot = Snapshot::load(tree, kek, key_id, None)?
                     .ok_or_else(|| EntityId::key(key_id).damaged())?;
                 infos.push(KeyInfo::new(&snapshot));
             }
@@ -72,8 +71,7 @@ impl Store {
     /// The key as the file has it now.
     fn snapshot(&self, key_id: &str) -> Result<Arc<Snapshot>> {
         check_key_id(key_id)?;
-        let unlocked = self.shared.unlocked()?;
-        let snapshot = self.shared.read_verified(|tree| Snapshot::load(tree, &unlocked.kek, key_id, None))?;
+        let snapshot = self.shared.read_verified(|tree, kek| Snapshot::load(tree, kek, key_id, None))?;
         snapshot.ok_or_else(|| no_such_key(key_id))
     }
 }
@@ -84,7 +82,8 @@ impl KeyFilter {
     }
 
     fn covers(&self, info: &KeyInfo) -> bool {
-        let same = |wanted: &Option<String>, value: Option<&str>| wanted.is_none() || wanted.as_deref() == value;
+        let same =
+            |wanted: &Option<String>, value: Option<&str>| wanted.is_none() || wanted.as_deref() == value;
         let found = |text: &str| {
             info.key_id.contains(text) || info.description.as_deref().is_some_and(|note| note.contains(text))
         };

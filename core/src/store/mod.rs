@@ -10,6 +10,8 @@ mod listing;
 mod open;
 mod options;
 mod shared;
+#[cfg(test)]
+mod tink_oracle;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -87,7 +89,7 @@ impl Store {
     /// Where the store stands now: keep it elsewhere and open with it, and no older or forked copy of the file
     /// passes for this one.
     pub fn anchor(&self) -> Result<Anchor> {
-        self.shared.read_verified(|tree| {
+        self.shared.read_verified(|tree, _| {
             let store = tree.store();
             Ok(Anchor {
                 store_id: store.store_id,

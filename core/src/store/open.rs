@@ -12,6 +12,7 @@ use crate::hierarchy::{
     AUDIT_KEY, IDENTITY, Kek, SystemKeyPlace, Wrappable, make_recipient, open_recipient, sign_wraps, wrap_kek,
 };
 use crate::keyring::Freshness;
+use crate::limits;
 use crate::master_key::{MasterKey, ResolvedMasterKey};
 use crate::primitives::{HmacKey, Identity, equal, random_bytes, sha256};
 use crate::records::audit::verify_chain;
@@ -90,7 +91,11 @@ impl Shared {
             warnings,
             freshness,
             unlocked: ArcSwapOption::new(Some(Arc::new(opened.unlocked))),
-            reader: Arc::new(Mutex::new(Reader { database: reader, entries: Default::default(), last_look: None })),
+            reader: Arc::new(Mutex::new(Reader {
+                database: reader,
+                entries: Default::default(),
+                last_look: None,
+            })),
             writer: Arc::new(Mutex::new(writer)),
             looks: AtomicU64::new(0),
         };
@@ -110,7 +115,11 @@ struct Opened {
 /// From the master key to a verified root.
 fn unlock(rows: &dyn Rows, secret: &SecretBytes, anchor: Option<&Anchor>) -> Result<Opened> {
     let store = rows.store()?;
-    let recipient = open_recipient(&store.store_id, &rows.recipients()?, secret)?;
+    let recipients = rows.recipients()?;
+    if recipients.len() > limits::RECIPIENTS {
+        return Err(Error::integrity(format!("the store has more than {} recipients", limits::RECIPIENTS)));
+    }
+    let recipient = open_recipient(&store.store_id, &recipients, secret)?;
     let kek = Kek::unwrap(rows, &recipient)?;
     let tree = Tree::verify(rows, &kek.records)?;
     let entity = EntityId::recipient(&recipient.recipient_id);
@@ -149,12 +158,14 @@ fn check_anchor(tree: &Tree<'_>, audit: &HmacKey, anchor: &Anchor) -> Result<()>
         )));
     }
     let head = (store.audit_sequence, store.audit_hash);
-    verify_chain(tree.rows(), audit, (anchor.sequence, anchor.hash), head).map_err(|error| match error.kind() {
-        ErrorKind::IntegrityError => Error::integrity(
-            "the store did not grow from the anchor: it is a forked copy, or its audit chain was changed",
-        )
-        .with_cause(error),
-        _ => error,
+    verify_chain(tree.rows(), audit, (anchor.sequence, anchor.hash), head).map_err(|error| {
+        match error.kind() {
+            ErrorKind::IntegrityError => Error::integrity(
+                "the store did not grow from the anchor: it is a forked copy, or its audit chain was changed",
+            )
+            .with_cause(error),
+            _ => error,
+        }
     })
 }
 

@@ -120,7 +120,9 @@ impl OpenOptions {
             )));
         }
         if self.max_stale < self.refresh_interval {
-            return Err(Error::invalid("max_stale is shorter than refresh_interval; it must be as long at least"));
+            return Err(Error::invalid(
+                "max_stale is shorter than refresh_interval; it must be as long at least",
+            ));
         }
         let actor = self.actor.as_deref().unwrap_or("-");
         if actor.is_empty() || actor.len() > limits::ACTOR_BYTES || actor.chars().any(char::is_control) {

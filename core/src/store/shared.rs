@@ -70,11 +70,8 @@ impl Shared {
         if let Some(entry) = reader.entries.get(key_id) {
             return Ok(Arc::clone(entry));
         }
-        let unlocked = self.unlocked()?;
-        let (snapshot, generation) = reader.database.read(|rows| {
-            let tree = self.verified(rows, &unlocked)?;
-            let snapshot = Snapshot::load(&tree, &unlocked.kek, key_id, None)?;
-            Ok((snapshot, tree.store().generation))
+        let (snapshot, generation) = self.read(&mut reader, |tree, kek| {
+            Ok((Snapshot::load(tree, kek, key_id, None)?, tree.store().generation))
         })?;
         self.freshness.advance(generation);
         let entry = Arc::new(Entry::new(key_id, snapshot.ok_or_else(|| no_such_key(key_id))?, generation));
@@ -115,10 +112,16 @@ impl Shared {
     }
 
     /// Runs on verified records of one moment.
-    pub(crate) fn read_verified<T>(&self, run: impl FnOnce(&Tree<'_>) -> Result<T>) -> Result<T> {
+    pub(crate) fn read_verified<T>(&self, run: impl FnOnce(&Tree<'_>, &Arc<Kek>) -> Result<T>) -> Result<T> {
+        self.read(&mut lock(&self.reader), run)
+    }
+
+    /// As [`Shared::read_verified`], for who holds the lock.
+    fn read<T>(&self, reader: &mut Reader, run: impl FnOnce(&Tree<'_>, &Arc<Kek>) -> Result<T>) -> Result<T> {
         let unlocked = self.unlocked()?;
-        let mut reader = lock(&self.reader);
-        reader.database.read(|rows| run(&self.verified(rows, &unlocked)?))
+        // Taken before the transaction begins: another thread may commit while it runs.
+        let known = self.freshness.generation();
+        reader.database.read(|rows| run(&self.verified(rows, &unlocked, known)?, &unlocked.kek))
     }
 
     /// The KEK and what came with it; Closed after closing.
@@ -126,18 +129,23 @@ impl Shared {
         self.unlocked.load_full().ok_or_else(Error::closed)
     }
 
-    /// Verifies the root, and that this is our store and no older than what was seen of it.
-    pub(super) fn verified<'a>(&self, rows: &'a dyn Rows, unlocked: &'a Unlocked) -> Result<Tree<'a>> {
+    /// Verifies the root, and that this is our store and no older than what was known of it.
+    pub(super) fn verified<'a>(
+        &self,
+        rows: &'a dyn Rows,
+        unlocked: &'a Unlocked,
+        known: u64,
+    ) -> Result<Tree<'a>> {
         let tree = Tree::verify(rows, &unlocked.kek.records)?;
-        self.check_identity(tree.store(), &unlocked.kek)?;
+        self.check_identity(tree.store(), &unlocked.kek, known)?;
         Ok(tree)
     }
 
-    fn check_identity(&self, store: &StoreRow, kek: &Kek) -> Result<()> {
+    fn check_identity(&self, store: &StoreRow, kek: &Kek, known: u64) -> Result<()> {
         if store.store_id != self.store_id || store.kek_version != kek.version {
             return Err(Error::integrity("another store was put in this one's place"));
         }
-        if store.generation < self.freshness.generation() {
+        if store.generation < known {
             return Err(Error::integrity(
                 "an older copy of the store was put in its place: this process has seen a newer one",
             ));
@@ -194,13 +202,12 @@ impl Shared {
 
     /// Asks SQLite whether others committed; if so, verifies the new root.
     fn look(&self, reader: &mut Reader) -> Result<()> {
-        let unlocked = self.unlocked()?;
+        self.unlocked()?;
         let started = coarse_milliseconds();
         self.looks.fetch_add(1, Ordering::AcqRel);
         reader.last_look = Some(Instant::now());
         if reader.database.changed()? {
-            let generation =
-                reader.database.read(|rows| Ok(self.verified(rows, &unlocked)?.store().generation))?;
+            let generation = self.read(reader, |tree, _| Ok(tree.store().generation))?;
             self.freshness.advance(generation);
             reader.database.settle();
         }
@@ -216,10 +223,8 @@ impl Shared {
         if entry.verified() >= self.freshness.generation() {
             return Ok(());
         }
-        let unlocked = self.unlocked()?;
-        let loaded = reader.database.read(|rows| {
-            let tree = self.verified(rows, &unlocked)?;
-            let snapshot = Snapshot::load(&tree, &unlocked.kek, entry.key_id(), Some(&previous))?;
+        let loaded = self.read(&mut reader, |tree, kek| {
+            let snapshot = Snapshot::load(tree, kek, entry.key_id(), Some(&previous))?;
             Ok((snapshot.ok_or_else(|| no_such_key(entry.key_id()))?, tree.store().generation))
         });
         match loaded {
@@ -249,7 +254,11 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 fn is_passing(error: &Error) -> bool {
     matches!(
         error.kind(),
-        ErrorKind::Busy | ErrorKind::Storage | ErrorKind::StorageFull | ErrorKind::NotFound | ErrorKind::PermissionDenied
+        ErrorKind::Busy
+            | ErrorKind::Storage
+            | ErrorKind::StorageFull
+            | ErrorKind::NotFound
+            | ErrorKind::PermissionDenied
     ) && error.key_id().is_none()
 }
 
@@ -266,5 +275,6 @@ pub(crate) fn check_key_id(key_id: &str) -> Result<()> {
 }
 
 pub(crate) fn no_such_key(key_id: &str) -> Error {
-    Error::new(ErrorKind::NotFound, format!("there is no key {key_id:?}; make it with create_key")).with_key(key_id)
+    Error::new(ErrorKind::NotFound, format!("there is no key {key_id:?}; make it with create_key"))
+        .with_key(key_id)
 }

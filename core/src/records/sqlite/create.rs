@@ -15,7 +15,11 @@ use crate::primitives::random_bytes;
 use crate::records::Rows;
 
 /// Makes the file with what `fill` writes. AlreadyExists where there is one, also when another process was faster.
-pub(crate) fn create(path: &Path, options: &FileOptions, fill: impl FnOnce(&dyn Rows) -> Result<()>) -> Result<()> {
+pub(crate) fn create(
+    path: &Path,
+    options: &FileOptions,
+    fill: impl FnOnce(&dyn Rows) -> Result<()>,
+) -> Result<()> {
     let (folder, target) = place(path)?;
     if !options.allow_network_fs {
         refuse_network(&folder)?;
@@ -31,16 +35,17 @@ pub(crate) fn create(path: &Path, options: &FileOptions, fill: impl FnOnce(&dyn 
 
 /// The folder, all links followed, and the file in it.
 fn place(path: &Path) -> Result<(PathBuf, PathBuf)> {
-    let name = path
-        .file_name()
-        .ok_or_else(|| Error::invalid(format!("{} names no file", path.display())))?;
+    let name = path.file_name().ok_or_else(|| Error::invalid(format!("{} names no file", path.display())))?;
     let parent = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
     let folder = parent.canonicalize().map_err(|error| {
-        Error::new(ErrorKind::NotFound, format!("the folder {} cannot be used; make it first", parent.display()))
-            .with_cause(error)
+        Error::new(
+            ErrorKind::NotFound,
+            format!("the folder {} cannot be used; make it first", parent.display()),
+        )
+        .with_cause(error)
     })?;
     let target = folder.join(name);
     Ok((folder, target))
@@ -68,7 +73,8 @@ impl Draft {
             .open(&draft.0)
             .map_err(|error| unwritable(&draft.0, error))?;
         // Whatever the umask took away.
-        file.set_permissions(fs::Permissions::from_mode(0o600)).map_err(|error| unwritable(&draft.0, error))?;
+        file.set_permissions(fs::Permissions::from_mode(0o600))
+            .map_err(|error| unwritable(&draft.0, error))?;
         Ok(draft)
     }
 
@@ -78,7 +84,10 @@ impl Draft {
             .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))
             .map_err(storage_error)?;
         if mode != "wal" {
-            return Err(Error::new(ErrorKind::Unsupported, "this file system does not support SQLite's WAL mode"));
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "this file system does not support SQLite's WAL mode",
+            ));
         }
         let transaction =
             connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(storage_error)?;
@@ -139,7 +148,9 @@ fn sync(folder: &Path) -> Result<()> {
 
 fn unwritable(path: &Path, error: std::io::Error) -> Error {
     let kind = match error.kind() {
-        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => ErrorKind::PermissionDenied,
+        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
+            ErrorKind::PermissionDenied
+        }
         std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => ErrorKind::StorageFull,
         _ => ErrorKind::Storage,
     };

@@ -125,7 +125,10 @@ impl Database {
         schema::check(&connection)?;
         // Whoever swapped the file in between would have us watch the wrong one.
         if identity(&self.path)? != file {
-            return Err(Error::new(ErrorKind::Busy, "the store's file was replaced while it was opened; try again"));
+            return Err(Error::new(
+                ErrorKind::Busy,
+                "the store's file was replaced while it was opened; try again",
+            ));
         }
         Ok(Connected { connection, file, seen: 0, settled: None })
     }

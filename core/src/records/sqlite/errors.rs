@@ -12,16 +12,18 @@ pub(super) fn storage_error(error: rusqlite::Error) -> Error {
             ErrorKind::Busy,
             "another process held the store for longer than busy_timeout; try again",
         ),
-        Some(ErrorCode::DiskFull) => {
-            Error::new(ErrorKind::StorageFull, "the disk is full; nothing was half written; make room and try again")
-        }
+        Some(ErrorCode::DiskFull) => Error::new(
+            ErrorKind::StorageFull,
+            "the disk is full; nothing was half written; make room and try again",
+        ),
         Some(ErrorCode::NotADatabase) => return schema::foreign(),
         Some(ErrorCode::DatabaseCorrupt) => {
             Error::integrity("the database file is damaged; keep it and restore a backup")
         }
-        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
-            Error::new(ErrorKind::PermissionDenied, "the store's file or folder is not writable for this user")
-        }
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => Error::new(
+            ErrorKind::PermissionDenied,
+            "the store's file or folder is not writable for this user",
+        ),
         Some(ErrorCode::CannotOpen) => {
             Error::storage("the store cannot be opened; check the permissions of the file and its folder")
         }

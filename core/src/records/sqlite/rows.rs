@@ -6,8 +6,8 @@ use super::errors::storage_error;
 use crate::error::{Error, Result};
 use crate::records::rows::EntityRow;
 use crate::records::{
-    AuditRow, EntityKind, IndexRootRow, KekWrapRow, KeyRow, PurposeRow, RecipientRow, Rows, StoreRow, SystemKeyRow,
-    VersionRow,
+    AuditRow, EntityKind, IndexRootRow, KekWrapRow, KeyRow, PurposeRow, RecipientRow, Rows, StoreRow,
+    SystemKeyRow, VersionRow,
 };
 
 /// The rows inside one transaction.
@@ -24,12 +24,22 @@ impl<'a> SqliteRows<'a> {
         Ok(())
     }
 
-    fn one<T>(&self, sql: &str, values: impl Params, read: fn(&Row<'_>) -> rusqlite::Result<T>) -> Result<Option<T>> {
+    fn one<T>(
+        &self,
+        sql: &str,
+        values: impl Params,
+        read: fn(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>> {
         let mut statement = self.0.prepare_cached(sql).map_err(storage_error)?;
         statement.query_row(values, read).optional().map_err(storage_error)
     }
 
-    fn all<T>(&self, sql: &str, values: impl Params, read: fn(&Row<'_>) -> rusqlite::Result<T>) -> Result<Vec<T>> {
+    fn all<T>(
+        &self,
+        sql: &str,
+        values: impl Params,
+        read: fn(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>> {
         let mut statement = self.0.prepare_cached(sql).map_err(storage_error)?;
         let rows = statement.query_map(values, read).map_err(storage_error)?;
         rows.collect::<rusqlite::Result<_>>().map_err(storage_error)
@@ -56,7 +66,9 @@ impl Rows for SqliteRows<'_> {
                 })
             },
         )?;
-        row.ok_or_else(|| Error::integrity("the store's own row is missing; keep the file and restore a backup"))
+        row.ok_or_else(|| {
+            Error::integrity("the store's own row is missing; keep the file and restore a backup")
+        })
     }
 
     fn put_store(&self, row: &StoreRow) -> Result<()> {
@@ -101,9 +113,7 @@ impl Rows for SqliteRows<'_> {
             [bucket],
             |row| Ok((row.get::<_, String>(0)?, row.get(1)?, row.get(2)?)),
         )?;
-        rows.into_iter()
-            .map(|(kind, id, mac)| Ok(EntityRow { kind: known_kind(&kind)?, id, mac }))
-            .collect()
+        rows.into_iter().map(|(kind, id, mac)| Ok(EntityRow { kind: known_kind(&kind)?, id, mac })).collect()
     }
 
     fn put_entity(&self, bucket: u16, row: &EntityRow) -> Result<()> {

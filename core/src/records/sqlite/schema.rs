@@ -178,7 +178,9 @@ pub(super) fn check(connection: &Connection) -> Result<()> {
     if version > SCHEMA_VERSION {
         return Err(Error::new(
             ErrorKind::Unsupported,
-            format!("a newer keyfold made this store (schema {version}, this build knows {SCHEMA_VERSION}); upgrade keyfold"),
+            format!(
+                "a newer keyfold made this store (schema {version}, this build knows {SCHEMA_VERSION}); upgrade keyfold"
+            ),
         ));
     }
     if version != SCHEMA_VERSION || !matches(connection)? {
@@ -192,12 +194,16 @@ pub(super) fn check(connection: &Connection) -> Result<()> {
 
 /// The error for a file that is something else.
 pub(super) fn foreign() -> Error {
-    Error::new(ErrorKind::Unsupported, "this file is not a keyfold store; `keyfold init` makes one at a new path")
+    Error::new(
+        ErrorKind::Unsupported,
+        "this file is not a keyfold store; `keyfold init` makes one at a new path",
+    )
 }
 
 fn matches(connection: &Connection) -> Result<bool> {
-    let mut statement =
-        connection.prepare("SELECT type, name, sql FROM sqlite_schema ORDER BY rowid").map_err(storage_error)?;
+    let mut statement = connection
+        .prepare("SELECT type, name, sql FROM sqlite_schema ORDER BY rowid")
+        .map_err(storage_error)?;
     let mut rows = statement.query([]).map_err(storage_error)?;
     let mut found = 0;
     while let Some(row) = rows.next().map_err(storage_error)? {

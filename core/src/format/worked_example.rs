@@ -1,0 +1,25 @@
+//! Recomputes the worked example of `docs/format.md`.
+
+use crate::format::{Context, prefix, to_text};
+use crate::primitives::{Algorithm, Cipher, HmacKey};
+
+const PAGE: &str = include_str!("../../../docs/format.md");
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[test]
+fn every_line_of_the_worked_example_is_true() {
+    let key: [u8; 32] = std::array::from_fn(|n| n as u8);
+    let nonce: [u8; 12] = std::array::from_fn(|n| n as u8);
+    let context = Context::new().with("table", "users").with("id", 42).to_aad().unwrap();
+    let mut body = *b"ada";
+    let tag = Cipher::new(Algorithm::Aes256GcmSiv, &key).seal_in_place(&nonce, &context, &mut body).unwrap();
+    let sealed = [&prefix(0x9f3c_2a17)[..], &nonce, &body, &tag].concat();
+    let root = crate::keyring::IndexRoot { mac: HmacKey::new(&key) };
+    let index = crate::key::index_under(&root, b"ada@example.org", "users.email", 128).unwrap();
+    for line in [hex(&key), hex(&nonce), hex(b"ada"), hex(&context), hex(&sealed), to_text(&sealed), hex(&index)] {
+        assert!(PAGE.contains(&format!("`{line}`")), "docs/format.md does not have {line}");
+    }
+}

@@ -1,0 +1,32 @@
+"""Recomputes the worked example of docs/format.md with the `cryptography` package and the standard library."""
+
+import base64
+import hashlib
+import hmac
+import pathlib
+import struct
+import sys
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
+
+
+def lengthed(part: bytes) -> bytes:
+    return struct.pack(">I", len(part)) + part
+
+
+key = bytes(range(32))
+nonce = bytes(range(12))
+fields = sorted({b"table": b"users", b"id": b"42"}.items())
+context = b"kf-context-v1" + b"".join(lengthed(name) + lengthed(value) for name, value in fields)
+sealed = b"\x01" + bytes.fromhex("9f3c2a17") + nonce + AESGCMSIV(key).encrypt(nonce, b"ada", context)
+text = "kf1." + base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
+message = b"keyfold/v1/blind-index" + lengthed(b"exact") + lengthed(b"users.email") + lengthed(b"ada@example.org")
+index = hmac.new(key, message, hashlib.sha256).digest()[:16]
+
+page = (pathlib.Path(__file__).parents[2] / "docs" / "format.md").read_text()
+lines = [key.hex(), nonce.hex(), context.hex(), sealed.hex(), text, index.hex()]
+missing = [line for line in lines if f"`{line}`" not in page]
+for line in missing:
+    print(f"docs/format.md does not have: {line}")
+print(f"{len(lines) - len(missing)} passed, {len(missing)} failed")
+sys.exit(bool(missing))
