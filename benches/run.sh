@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Ours beside the bare AEAD and the libraries people use, in turns, in one run. `make bench` calls this.
+# Numbers of different runs, or of a busy machine, do not compare: read the ratios.
+set -euo pipefail
+root=$(cd "$(dirname "$0")/.." && pwd)
+cd "$root"
+printf 'Rust: keyfold beside aws-lc-rs\n'
+cargo bench --quiet -p keyfold --bench hot_path
+printf '\nPython: keyfold beside cryptography\n'
+build/venv/bin/python benches/hot_path.py
+printf '\nNode: keyfold beside node:crypto\n'
+node benches/hot_path.mjs

@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Formatting, lints, generated files. `make check` calls this after building.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+bin=build/venv/bin
+say() { printf '%s\n' "$*"; }
+
+say "Rust: formatting"
+cargo fmt --all --check
+say "Rust: lints"
+cargo clippy --quiet --release --workspace --all-targets --features keyfold/portable -- -D warnings
+say "Rust: documentation"
+RUSTDOCFLAGS="-D warnings" cargo doc --quiet --release --no-deps -p keyfold
+say "C: the header is up to date"
+cargo test --quiet --release -p keyfold-ffi
+say "Python: formatting and lints"
+"$bin/ruff" format --check --quiet --line-length 120 bindings-python examples tests benches cli/tests
+"$bin/ruff" check --quiet --line-length 120 bindings-python examples tests benches cli/tests
+say "Python: stubs"
+(cd build && ../$bin/python -m mypy.stubtest keyfold)
+say "Node: types"
+npm run --silent types -w bindings-node
+say "Documentation: what it names exists"
+"$bin/python" tests/docs.py
+say "check passed"

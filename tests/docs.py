@@ -1,0 +1,58 @@
+"""What the documentation names must exist: linked files, paths in back quotes, limits, error kinds."""
+
+import pathlib
+import re
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CHANGELOG.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+    *sorted(ROOT.glob("*/README.md")),
+]
+problems: list[str] = []
+
+for page in PAGES:
+    text = page.read_text()
+    name = page.relative_to(ROOT)
+    for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
+        if not (page.parent / link).exists():
+            problems.append(f"{name}: the link to {link} leads nowhere")
+    for path in re.findall(r"`((?:core|ffi-c|bindings-python|bindings-node|cli|tests|benches|docs|include|examples)/[\w./-]+)`", text):
+        if not (ROOT / path).exists() and not (page.parent / path).exists():
+            problems.append(f"{name}: there is no {path}")
+    if re.search(r"/(?:work|home|root|tmp)/\w", text):
+        problems.append(f"{name}: names a path of somebody's machine")
+
+errors = (ROOT / "docs" / "errors.md").read_text()
+for kind, number, code in re.findall(r'^    (\w+) = (\d+), "(\w+)";', (ROOT / "core/src/error.rs").read_text(), re.M):
+    if f"| {kind} | {number} | {16 + int(number)} | {code} |" not in errors:
+        problems.append(f"docs/errors.md: no row for {kind}, {number}, {code}")
+
+limits = (ROOT / "docs" / "limits.md").read_text()
+WORDS = {
+    "KEY_ID_BYTES": "key id",
+    "AAD_BYTES": "associated data",
+    "MESSAGE_BYTES": "single message",
+    "CONTEXT_FIELDS": "fields of a context",
+    "LABELS": "labels of a key",
+    "LABEL_BYTES": "names and values up to 255",
+    "DESCRIPTION_BYTES": "description of a key",
+    "VERSIONS": "versions of a key",
+    "RECIPIENTS": "recipients of a store",
+    "ACTOR_BYTES": "actor in the audit log",
+    "INDEX_FIELD_BYTES": "field name of a blind index",
+    "INDEX_BITS": "bits of a blind index",
+    "MASTER_KEY_SOURCE_BYTES": "master key file",
+    "OPTIONS_BYTES": "options in JSON",
+    "REFRESH_INTERVAL": "`refresh_interval`",
+    "LOOK_SPACING": "looks for a newer version",
+}
+for constant in re.findall(r"^pub const (\w+):", (ROOT / "core/src/limits.rs").read_text(), re.M):
+    if constant not in WORDS or WORDS[constant] not in limits:
+        problems.append(f"docs/limits.md: no line for {constant}")
+
+for problem in problems:
+    print(problem)
+sys.exit(bool(problems))

@@ -1,0 +1,94 @@
+"""Runs every suite of every language and adds up the counts; `make test` calls this after building.
+
+The last line is `N passed, N failed`. A suite that runs no test has failed. What a suite skips is listed above the
+last line; with CI=true in the environment a skip is a failure.
+
+    run.py             all suites
+    run.py NAME …      these suites
+"""
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+LOGS = ROOT / "build" / "test-logs"
+PYTHON = str(ROOT / "build" / "venv" / "bin" / "python")
+CARGO = os.environ.get("CARGO", "cargo")
+
+SUITES: dict[str, list[str]] = {
+    "rust, both backends": [CARGO, "test", "-p", "keyfold", "--features", "portable"],
+    "rust, portable backend alone": [
+        *(CARGO, "test", "-p", "keyfold", "--no-default-features", "--features", "portable"),
+        *("--lib", "--test", "store", "--test", "edge_inputs"),
+    ],
+    "c header": [CARGO, "test", "--release", "-p", "keyfold-ffi"],
+    "c": ["tests/c/run.sh"],
+    "c edge inputs": [PYTHON, "tests/c/edge_inputs.py"],
+    "python": [PYTHON, "-m", "pytest", "-q", "bindings-python/tests"],
+    "node": ["npm", "test", "--silent", "-w", "bindings-node"],
+    "command line": [CARGO, "test", "--release", "-p", "keyfold-cli"],
+    "command line edge inputs": [PYTHON, "cli/tests/edge_inputs.py"],
+    "five writers, five readers": [PYTHON, "tests/interop/run.py"],
+    "names and errors in every language": [PYTHON, "tests/parity.py"],
+    "worked example": [PYTHON, "tests/oracles/worked_example.py"],
+    "first screen and README": [PYTHON, "tests/first_screen.py"],
+}
+
+# How each runner says what it ran: passed, failed.
+COUNTS = [
+    re.compile(r"^test result: \w+\. (?P<passed>\d+) passed; (?P<failed>\d+) failed", re.M),
+    re.compile(r"^(?P<passed>\d+) passed, (?P<failed>\d+) failed$", re.M),
+    re.compile(r"^=*\s*(?:(?P<failed>\d+) failed, )?(?P<passed>\d+) passed(?:, \d+ \w+)* in ", re.M),
+    re.compile(r"^(?:#|ℹ) pass (?P<passed>\d+)\n(?:#|ℹ) fail (?P<failed>\d+)", re.M),
+]
+SKIPS = re.compile(r"^.*\bskipped: .*$|^.*\b[1-9]\d* skipped.*$|^(?:#|ℹ) skipped [1-9]\d*$", re.M | re.I)
+
+
+def counts(output: str) -> tuple[int, int]:
+    passed = failed = 0
+    for pattern in COUNTS:
+        for found in pattern.finditer(output):
+            passed += int(found["passed"])
+            failed += int(found["failed"] or 0)
+    return passed, failed
+
+
+def run(name: str) -> tuple[int, int, list[str]]:
+    started = time.monotonic()
+    ended = subprocess.run(
+        SUITES[name], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+    )
+    (LOGS / f"{name.replace(' ', '-').replace(',', '')}.log").write_text(ended.stdout)
+    output = re.sub(r"\x1b\[[0-9;]*m", "", ended.stdout)
+    passed, failed = counts(output)
+    if ended.returncode and not failed or not passed + failed:
+        failed += 1
+    skips = [f"{name}: {line.strip()}" for line in SKIPS.findall(output)]
+    print(f"{name}: {passed} passed, {failed} failed ({time.monotonic() - started:.0f} s)", flush=True)
+    if failed:
+        print("\n".join(f"    {line}" for line in output.splitlines()[-60:]), flush=True)
+    return passed, failed, skips
+
+
+def main() -> int:
+    LOGS.mkdir(parents=True, exist_ok=True)
+    passed = failed = 0
+    skips: list[str] = []
+    for name in sys.argv[1:] or SUITES:
+        one = run(name)
+        passed, failed, skips = passed + one[0], failed + one[1], skips + one[2]
+    for line in skips:
+        print(f"skipped in {line}")
+    if skips and os.environ.get("CI") == "true":
+        print(f"{len(skips)} skips, which continuous integration does not allow")
+        failed += len(skips)
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
