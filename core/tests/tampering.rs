@@ -15,14 +15,23 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::{Home, hostile, kind, names};
 use keyfold::{
-    Aad, Algorithm, Context, CreateKey, ErrorKind, IndexOptions, KeyFilter, KeyInfo, MasterKey, OpenOptions, Store,
-    VersionInfo,
+    Aad, Algorithm, Context, CreateKey, ErrorKind, IndexOptions, KeyFilter, KeyInfo, MasterKey, OpenOptions,
+    Store, VersionInfo,
 };
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
 const TABLES: [&str; 10] = [
-    "audit", "entity", "index_root", "kek_wrap", "key", "key_version", "purpose", "recipient", "store", "system_key",
+    "audit",
+    "entity",
+    "index_root",
+    "kek_wrap",
+    "key",
+    "key_version",
+    "purpose",
+    "recipient",
+    "store",
+    "system_key",
 ];
 
 /// A closed store, and everything that it truly says.
@@ -123,7 +132,9 @@ impl Truth {
             verdict.note("encrypt", there_and_back, |opened| *opened == b"new"[..]);
         }
         for (key_id, plaintext, ciphertext) in &self.sealed {
-            verdict.note("decrypt", store.decrypt(key_id, ciphertext, &place()), |opened| *opened == plaintext[..]);
+            verdict.note("decrypt", store.decrypt(key_id, ciphertext, &place()), |opened| {
+                *opened == plaintext[..]
+            });
             // What an index misses is not a lie; what it says must be true.
             verdict.note("inspect", store.inspect(ciphertext), |found| {
                 found.iter().all(|info| self.versions[key_id].iter().any(|version| version.tag == info.tag))
@@ -160,7 +171,8 @@ impl Verdict {
 
     /// What is wrong with how the change was met.
     fn faults(&self, refusals: &[ErrorKind]) -> Vec<String> {
-        let mut faults: Vec<String> = self.lies.iter().map(|what| format!("{what} told something false")).collect();
+        let mut faults: Vec<String> =
+            self.lies.iter().map(|what| format!("{what} told something false")).collect();
         if let Some(kind) = self.at_open {
             if !refusals.contains(&kind) {
                 faults.push(format!("opening failed with {kind}"));
@@ -215,11 +227,14 @@ fn try_all(sample: &Sample, attacks: &[Attack]) -> usize {
             let (next, done, faults) = (&next, &done, &faults);
             scope.spawn(move || {
                 while let Some(attack) = attacks.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let path = sample.copy(&format!("{}-{worker}", std::thread::current().name().unwrap_or("copy")));
+                    let path =
+                        sample.copy(&format!("{}-{worker}", std::thread::current().name().unwrap_or("copy")));
                     let found = match spoil(&path, attack) {
                         false => continue,
-                        true => catch_unwind(AssertUnwindSafe(|| sample.judge(&path).faults(&attack.refusals)))
-                            .unwrap_or_else(|_| vec!["it panicked".to_owned()]),
+                        true => {
+                            catch_unwind(AssertUnwindSafe(|| sample.judge(&path).faults(&attack.refusals)))
+                                .unwrap_or_else(|_| vec!["it panicked".to_owned()])
+                        }
                     };
                     done.fetch_add(1, Ordering::Relaxed);
                     if !found.is_empty() {
@@ -264,7 +279,10 @@ fn tables(path: &Path) -> Vec<Table> {
         let rows = statement.query_map([], row).unwrap().map(Result::unwrap).collect();
         Table { name, rows, keys, columns: columns.clone() }
     };
-    names("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").into_iter().map(table).collect()
+    names("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")
+        .into_iter()
+        .map(table)
+        .collect()
 }
 
 impl Table {
@@ -316,7 +334,9 @@ fn changes(value: &Value) -> Vec<Value> {
     };
     let mut changes = match value {
         Value::Null => return vec![Value::Integer(1), Value::Text("x".to_owned()), Value::Blob(vec![1])],
-        Value::Integer(number) => vec![Value::Integer(number.wrapping_add(1)), Value::Integer(-1), Value::Integer(0)],
+        Value::Integer(number) => {
+            vec![Value::Integer(number.wrapping_add(1)), Value::Integer(-1), Value::Integer(0)]
+        }
         Value::Real(number) => vec![Value::Real(number + 1.0)],
         Value::Text(text) => vec![Value::Text(format!("{text}x")), Value::Text(String::new())],
         Value::Blob(bytes) if bytes.is_empty() => vec![Value::Blob(vec![0])],
@@ -361,7 +381,10 @@ fn the_judge_knows_a_lie() {
     let store = other.open(&other.home.path()).unwrap();
     let mut verdict = Verdict::default();
     Truth { sealed: Vec::new(), ..sample.truth }.compare(&store, &mut verdict);
-    assert!(verdict.lies.contains(&"list_keys") && verdict.lies.contains(&"list_key_versions"), "{verdict:?}");
+    assert!(
+        verdict.lies.contains(&"list_keys") && verdict.lies.contains(&"list_key_versions"),
+        "{verdict:?}"
+    );
     assert!(verdict.lies.contains(&"blind_index") && !verdict.lies.contains(&"encrypt"), "{verdict:?}");
 }
 
@@ -386,7 +409,9 @@ fn every_cell() {
         }
     }
     let seen: Vec<_> = tables.iter().map(|table| table.name.as_str()).collect();
-    assert!(TABLES.iter().all(|name| seen.contains(name)) && tables.iter().all(|table| !table.rows.is_empty()));
+    assert!(
+        TABLES.iter().all(|name| seen.contains(name)) && tables.iter().all(|table| !table.rows.is_empty())
+    );
     let done = try_all(&sample, &attacks);
     assert!(done > 400, "SQLite let {done} of {} changes through", attacks.len());
 }
@@ -423,7 +448,8 @@ fn every_row_deleted_doubled_or_swapped() {
                     std::mem::swap(&mut one[column], &mut two[column]);
                     // Two rows that trade their whole key have only traded places.
                     let kept = |new: &Vec<Value>| new == row || new == other;
-                    Ok(!(kept(&one) && kept(&two)) && table.replace(connection, &[row, other], &[&one, &two])?)
+                    Ok(!(kept(&one) && kept(&two))
+                        && table.replace(connection, &[row, other], &[&one, &two])?)
                 }));
             }
         }
@@ -462,7 +488,9 @@ fn planted_rows() {
     let key = "INSERT INTO key SELECT 'evil', kind, algorithm, NULL, description, labels, exportable, archived, \
                created_at, expires_at FROM key WHERE key_id = 'alpha'";
     let root = |scope: &str| {
-        format!("INSERT INTO index_root SELECT '{scope}', 7, 0, created_at, kek_version, wrapped FROM index_root LIMIT 1")
+        format!(
+            "INSERT INTO index_root SELECT '{scope}', 7, 0, created_at, kek_version, wrapped FROM index_root LIMIT 1"
+        )
     };
     let entity = |bucket: &str, id: &str| {
         format!("INSERT INTO entity SELECT {bucket}, 'key', '{id}', mac FROM entity LIMIT 1")
@@ -541,15 +569,19 @@ fn rows_planted_for_a_key_to_come() {
         let path = sample.copy("copy");
         assert!(spoil(&path, &Attack::sql(sql)));
         let store = sample.open(&path).unwrap();
-        let options = if sql.contains("medical") { CreateKey::new().purpose("medical") } else { CreateKey::new() };
+        let options =
+            if sql.contains("medical") { CreateKey::new().purpose("medical") } else { CreateKey::new() };
         match store.create_key("new", &options) {
             Err(error) if error.kind() == ErrorKind::IntegrityError => {}
-            other => faults.push(format!("create_key gave {:?} after {sql}", other.map(|info| info.current_version))),
+            other => faults
+                .push(format!("create_key gave {:?} after {sql}", other.map(|info| info.current_version))),
         }
         // Nor may the attempt have taken it in.
         store.close();
         let connection = hostile(&path);
-        let made: u32 = connection.query_row("SELECT count(*) FROM key WHERE key_id = 'new'", [], |row| row.get(0)).unwrap();
+        let made: u32 = connection
+            .query_row("SELECT count(*) FROM key WHERE key_id = 'new'", [], |row| row.get(0))
+            .unwrap();
         if made > 0 {
             faults.push(format!("the key was made, with what was planted, after {sql}"));
         }
@@ -573,14 +605,17 @@ fn a_planted_recipient_opens_nothing() {
                 (if table.name == "recipient" { "recipient" } else { "kek_wrap" }, row)
             })
             .collect();
-        attacks.push(Attack::new(format!("recipient of another store, with wrap: {with_wrap}"), move |connection| {
-            for (table, row) in &rows {
-                let marks = vec!["?"; row.len()].join(", ");
-                let values = rusqlite::params_from_iter(row.iter().cloned());
-                connection.execute(&format!("INSERT INTO {table} VALUES ({marks})"), values)?;
-            }
-            Ok(true)
-        }));
+        attacks.push(Attack::new(
+            format!("recipient of another store, with wrap: {with_wrap}"),
+            move |connection| {
+                for (table, row) in &rows {
+                    let marks = vec!["?"; row.len()].join(", ");
+                    let values = rusqlite::params_from_iter(row.iter().cloned());
+                    connection.execute(&format!("INSERT INTO {table} VALUES ({marks})"), values)?;
+                }
+                Ok(true)
+            },
+        ));
     }
     assert_eq!(try_all(&sample, &attacks), 2);
     for attack in &attacks {
@@ -735,7 +770,8 @@ impl Swapped {
     /// The open store has gone on by one act since the sample's bytes were taken.
     fn new() -> Self {
         let sample = Sample::new();
-        let options = OpenOptions::new().refresh_interval(common::milliseconds(10)).max_stale(common::milliseconds(20));
+        let options =
+            OpenOptions::new().refresh_interval(common::milliseconds(10)).max_stale(common::milliseconds(20));
         let store = sample.home.open_with(&options).unwrap();
         store.rotate_key("alpha").unwrap();
         store.rotate_key("beta").unwrap();
@@ -776,7 +812,10 @@ impl Swapped {
             match self.store.encrypt("alpha", b"ada", Aad::NONE) {
                 Ok(sealed) => {
                     let version = self.store.inspect(&sealed).map(|found| found[0].version);
-                    assert!(version.is_err() || version.is_ok_and(|version| version >= 3), "{what}: encrypts as before");
+                    assert!(
+                        version.is_err() || version.is_ok_and(|version| version >= 3),
+                        "{what}: encrypts as before"
+                    );
                 }
                 Err(error) => assert!(refused(error.kind()), "{what}: encrypt gave {error:?}"),
             }

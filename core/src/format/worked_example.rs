@@ -19,7 +19,9 @@ fn every_line_of_the_worked_example_is_true() {
     let sealed = [&prefix(0x9f3c_2a17)[..], &nonce, &body, &tag].concat();
     let root = crate::keyring::IndexRoot { mac: HmacKey::new(&key) };
     let index = crate::key::index_under(&root, b"ada@example.org", "users.email", 128).unwrap();
-    for line in [hex(&key), hex(&nonce), hex(b"ada"), hex(&context), hex(&sealed), to_text(&sealed), hex(&index)] {
+    for line in
+        [hex(&key), hex(&nonce), hex(b"ada"), hex(&context), hex(&sealed), to_text(&sealed), hex(&index)]
+    {
         assert!(PAGE.contains(&format!("`{line}`")), "docs/format.md does not have {line}");
     }
 }

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::format::{
     Aad, Envelope, PREFIX_LENGTH, TEXT_PREFIX, decode_ciphertext, from_text, prefix, to_text_into,
 };
-use crate::keyring::{Entry, Loaded, Snapshot, Version};
+use crate::keyring::{CipherInUse, Entry, Loaded, Snapshot, Version};
 use crate::limits;
 use crate::primitives::{Algorithm, Cipher, TAG_LENGTH, draw_nonce};
 use crate::store::{KeyInfo, Shared};
@@ -119,10 +119,7 @@ impl Key {
     pub fn decryption<'a>(&'a self, ciphertext: &'a [u8]) -> Result<Decryption<'a>> {
         let envelope = Envelope::parse(ciphertext).ok_or_else(|| self.decryption_failed())?;
         let loaded = self.loaded_with(envelope.tag)?;
-        let found = snapshot(&loaded)?;
-        let version = found.by_tag(envelope.tag).ok_or_else(|| self.decryption_failed())?;
-        let cipher = found.decrypting(version)?;
-        Decryption::new(self, version, cipher, envelope.body).ok_or_else(|| self.decryption_failed())
+        Decryption::new(self, loaded, envelope.body, envelope.tag)?.ok_or_else(|| self.decryption_failed())
     }
 
     /// The snapshot; where it does not know the tag, one look whether another process made that version.
@@ -196,7 +193,7 @@ impl Encryption<'_> {
             Ok(sealed) => tag.copy_from_slice(&sealed),
             Err(failure) => {
                 // Nothing readable may stay behind in the caller's buffer.
-                body.fill(0);
+                plaintext::wipe(body);
                 return Err(failure.into());
             }
         }
@@ -218,7 +215,8 @@ impl Encryption<'_> {
         match cipher.seal_in_place(nonce, aad.as_ref(), &mut out[body..]) {
             Ok(tag) => out.extend_from_slice(&tag),
             Err(failure) => {
-                zeroize::Zeroize::zeroize(out);
+                plaintext::wipe(out);
+                out.clear();
                 return Err(failure.into());
             }
         }
@@ -234,17 +232,21 @@ impl Encryption<'_> {
 /// One decryption, its version found. For callers with buffers of their own.
 pub struct Decryption<'a> {
     key: &'a Key,
-    cipher: Arc<Cipher>,
+    cipher: CipherInUse,
+    /// While it is held, closing waits.
+    _loaded: Loaded,
     nonce: &'a [u8],
     body: &'a [u8],
     tag: &'a [u8],
 }
 
 impl<'a> Decryption<'a> {
-    fn new(key: &'a Key, version: &Version, cipher: Arc<Cipher>, bytes: &'a [u8]) -> Option<Self> {
-        let (nonce, rest) = bytes.split_at_checked(version.algorithm.nonce_length())?;
-        let (body, tag) = rest.split_at_checked(rest.len().checked_sub(TAG_LENGTH)?)?;
-        (body.len() <= limits::MESSAGE_BYTES).then_some(Self { key, cipher, nonce, body, tag })
+    fn new(key: &'a Key, loaded: Loaded, body: &'a [u8], tag: u32) -> Result<Option<Self>> {
+        let found = snapshot(&loaded)?;
+        let Some(version) = found.by_tag(tag) else { return Ok(None) };
+        let cipher = found.decrypting(version)?;
+        let Some((nonce, body, tag)) = split(body, version.algorithm) else { return Ok(None) };
+        Ok(Some(Self { key, cipher, _loaded: loaded, nonce, body, tag }))
     }
 
     /// The length of the plaintext.
@@ -277,12 +279,21 @@ impl<'a> Decryption<'a> {
 
     #[inline]
     fn open(&self, aad: &[u8], out: &mut [u8]) -> Result<()> {
-        self.cipher.open_in_place(self.nonce, aad, out, self.tag).map_err(|_| self.key.decryption_failed())
+        let cipher = self.cipher.as_deref().ok_or_else(Error::closed)?;
+        cipher.open_in_place(self.nonce, aad, out, self.tag).map_err(|_| self.key.decryption_failed())
     }
 }
 
 /// That of XChaCha20-Poly1305 and XAES-256-GCM.
 const MAX_NONCE_LENGTH: usize = 24;
+
+/// Nonce, ciphertext and authentication tag; `None` where the bytes are too few or too many for a message.
+#[inline]
+fn split(bytes: &[u8], algorithm: Algorithm) -> Option<(&[u8], &[u8], &[u8])> {
+    let (nonce, rest) = bytes.split_at_checked(algorithm.nonce_length())?;
+    let (body, tag) = rest.split_at_checked(rest.len().checked_sub(TAG_LENGTH)?)?;
+    (body.len() <= limits::MESSAGE_BYTES).then_some((nonce, body, tag))
+}
 
 /// How much longer a ciphertext is than its plaintext.
 fn overhead(algorithm: Algorithm) -> usize {

@@ -1,17 +1,16 @@
 //! Plaintexts that are wiped when dropped.
 
 use std::fmt;
+use std::hint::black_box;
 use std::ops::Deref;
 
-use zeroize::{Zeroize, Zeroizing};
-
 /// Decrypted bytes, wiped when dropped. Reads as a byte slice.
-pub struct Plaintext(Zeroizing<Vec<u8>>);
+pub struct Plaintext(Vec<u8>);
 
 impl Plaintext {
     /// Of its final size at once: growing would leave copies behind.
     pub(crate) fn with_capacity(length: usize) -> Self {
-        Self(Zeroizing::new(Vec::with_capacity(length)))
+        Self(Vec::with_capacity(length))
     }
 
     pub(crate) fn buffer(&mut self) -> &mut Vec<u8> {
@@ -21,6 +20,12 @@ impl Plaintext {
     /// The bytes as a vector that the caller wipes.
     pub fn into_vec(mut self) -> Vec<u8> {
         std::mem::take(&mut self.0)
+    }
+}
+
+impl Drop for Plaintext {
+    fn drop(&mut self) {
+        wipe(&mut self.0);
     }
 }
 
@@ -51,18 +56,24 @@ impl fmt::Debug for Plaintext {
 }
 
 /// Decrypted text, wiped when dropped. Reads as a string slice.
-pub struct PlaintextText(Zeroizing<String>);
+pub struct PlaintextText(String);
 
 impl PlaintextText {
     /// `None` where the bytes are not UTF-8; they are wiped.
     pub(crate) fn new(plaintext: Plaintext) -> Option<Self> {
         match String::from_utf8(plaintext.into_vec()) {
-            Ok(text) => Some(Self(Zeroizing::new(text))),
+            Ok(text) => Some(Self(text)),
             Err(error) => {
-                error.into_bytes().zeroize();
+                wipe(&mut error.into_bytes());
                 None
             }
         }
+    }
+}
+
+impl Drop for PlaintextText {
+    fn drop(&mut self) {
+        wipe(&mut std::mem::take(&mut self.0).into_bytes());
     }
 }
 
@@ -77,5 +88,38 @@ impl Deref for PlaintextText {
 impl fmt::Debug for PlaintextText {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "PlaintextText({} bytes)", self.0.len())
+    }
+}
+
+/// Overwrites with zeros, many bytes at a time: byte by byte, as volatile writes go, takes longer than decrypting
+/// does. The compiler must take `black_box` to read the bytes, so it cannot leave the zeros out.
+pub(crate) fn wipe(bytes: &mut [u8]) {
+    bytes.fill(0);
+    black_box(bytes);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_printed_and_only_text_is_text() {
+        let plaintext = |bytes: &[u8]| {
+            let mut plaintext = Plaintext::with_capacity(bytes.len());
+            plaintext.buffer().extend_from_slice(bytes);
+            plaintext
+        };
+        assert_eq!(format!("{:?}", plaintext(b"secret")), "Plaintext(6 bytes)");
+        let text = PlaintextText::new(plaintext("naïve".as_bytes())).unwrap();
+        assert_eq!((&*text, format!("{text:?}").as_str()), ("naïve", "PlaintextText(6 bytes)"));
+        assert!(PlaintextText::new(plaintext(b"\xff")).is_none());
+        assert_eq!(plaintext(b"a").into_vec(), b"a");
+    }
+
+    #[test]
+    fn wiping_leaves_zeros() {
+        let mut bytes = [7u8; 100];
+        wipe(&mut bytes);
+        assert_eq!(bytes, [0; 100]);
     }
 }

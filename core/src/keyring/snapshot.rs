@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwapOption, Guard};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::hierarchy::{DekPlace, IndexRootPlace, Kek, Wrappable};
@@ -31,6 +31,9 @@ pub(crate) struct Snapshot {
     /// The MACs of the key's entity and of its purpose's: equal MACs mean that nothing changed.
     macs: ([u8; 32], Option<[u8; 32]>),
 }
+
+/// A cipher in use, without counting its users.
+pub(crate) type CipherInUse = Guard<Option<Arc<Cipher>>>;
 
 /// One version of a key. Its DEK is unwrapped when it is first needed.
 pub(crate) struct Version {
@@ -141,11 +144,17 @@ impl Snapshot {
     }
 
     /// The cipher of one of this key's versions, for decrypting.
-    pub(crate) fn decrypting(&self, version: &Version) -> Result<Arc<Cipher>> {
+    #[inline]
+    pub(crate) fn decrypting(&self, version: &Version) -> Result<CipherInUse> {
         if !version.state.may_decrypt() {
             return Err(self.unavailable(version, "decrypt"));
         }
-        self.cipher(version)
+        let cipher = version.cipher.load();
+        if cipher.is_some() {
+            return Ok(cipher);
+        }
+        self.cipher(version)?;
+        Ok(version.cipher.load())
     }
 
     /// Whether the version's wrap opens, whatever its state; nothing is kept.

@@ -173,7 +173,8 @@ impl Random {
     /// From KEYFOLD_TEST_SEED, else from the clock; said on standard error, which a failing test shows.
     pub fn new(name: &str) -> Self {
         let given = std::env::var("KEYFOLD_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
-        let clock = || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos() as u64;
+        let clock =
+            || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos() as u64;
         let seed = given.unwrap_or_else(clock);
         eprintln!("{name}: KEYFOLD_TEST_SEED={seed}");
         Self(seed)
