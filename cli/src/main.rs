@@ -1,2 +1,97 @@
-//! The command `keyfold`.
-fn main() {}
+//! The command `keyfold`: turns arguments into calls of the core, and results into text or JSON.
+
+mod args;
+mod check;
+mod files;
+mod init;
+mod inspect;
+mod key;
+mod master_key;
+mod message;
+mod opening;
+mod output;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+use std::sync::OnceLock;
+
+use clap::Parser;
+use keyfold::{Error, ErrorKind, Result};
+
+use crate::args::{Command, CommandLine, KeyCommand, MasterKeyCommand};
+use crate::output::Console;
+
+/// A check ran and found something.
+const CHECK_FAILED: u8 = 1;
+/// The command line makes no sense.
+const USAGE: u8 = 2;
+/// Added to the core's number of an error.
+const ERRORS: u8 = 16;
+
+fn main() -> ExitCode {
+    let line = match CommandLine::try_parse() {
+        Ok(line) => line,
+        Err(error) => return ExitCode::from(usage(&error)),
+    };
+    let console = Console { json: line.global.json, quiet: line.global.quiet };
+    let outcome = without_panic(|| run(&console, &line));
+    ExitCode::from(match outcome {
+        Ok(code) => code,
+        // Whoever read our output has had enough of it.
+        Err(error) if files::is_broken_pipe(&error) => 0,
+        Err(error) => {
+            console.error(&error);
+            ERRORS + error.kind() as u8
+        }
+    })
+}
+
+fn run(console: &Console, line: &CommandLine) -> Result<u8> {
+    let global = &line.global;
+    match &line.command {
+        Command::MasterKey(MasterKeyCommand::Generate(args)) => master_key::generate(console, args),
+        Command::Init(args) => init::init(console, global, args),
+        Command::Key(KeyCommand::Create(args)) => key::create(console, global, args),
+        Command::Key(KeyCommand::List(args)) => key::list(console, global, args),
+        Command::Key(KeyCommand::Show(args)) => key::show(console, global, args),
+        Command::Key(KeyCommand::Rotate(args)) => key::rotate(console, global, args),
+        Command::Encrypt(args) => message::encrypt(console, global, args),
+        Command::Decrypt(args) => message::decrypt(console, global, args),
+        Command::Reencrypt(args) => message::reencrypt(console, global, args),
+        Command::Inspect(args) => inspect::inspect(console, global, args),
+        Command::Check => return check::check(console, global),
+        Command::Anchor => check::anchor(console, global),
+        Command::Fingerprint => check::fingerprint(console, global),
+    }
+    .map(|()| 0)
+}
+
+/// A panic becomes an error. Its own words may hold data: only its place is told.
+fn without_panic(run: impl FnOnce() -> Result<u8>) -> Result<u8> {
+    static PLACE: OnceLock<String> = OnceLock::new();
+    std::panic::set_hook(Box::new(|panic| {
+        PLACE.get_or_init(|| panic.location().map_or_else(String::new, |place| format!(" at {place}")));
+    }));
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
+        let place = PLACE.get().map_or("", String::as_str);
+        Err(Error::new(ErrorKind::Internal, format!("a bug in keyfold: it stopped{place}")))
+    })
+}
+
+/// Help and version go to standard output; what cannot be understood is a usage error.
+fn usage(error: &clap::Error) -> u8 {
+    if !error.use_stderr() {
+        // Nothing is lost when the reader of a help text leaves early.
+        let _ = error.print();
+        return 0;
+    }
+    let json = std::env::args_os().take_while(|arg| arg != "--").any(|arg| arg == "--json");
+    let text = error.render().to_string();
+    if json {
+        let message = text.trim_end().trim_start_matches("error: ");
+        Console { json, quiet: false }.error(&Error::new(ErrorKind::InvalidArgument, message));
+    } else {
+        output::usage(text.trim_end());
+    }
+    USAGE
+}

@@ -1,0 +1,254 @@
+//! Reading messages with a limit; writing files whole, private, and over nothing that was there.
+
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, IsTerminal, Read, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use keyfold::{Error, ErrorKind, Result};
+use rustix::fs::{CWD, OFlags, RenameFlags};
+use zeroize::Zeroizing;
+
+const PRIVATE: u32 = 0o600;
+/// What is read at once where a length is not known beforehand.
+const CHUNK: usize = 64 << 10;
+
+/// Whether the path stands for standard input or output.
+pub fn is_standard(path: Option<&Path>) -> bool {
+    path.is_none_or(|path| path.as_os_str() == "-")
+}
+
+/// Reads a file, or standard input where it is absent or `-`: all of it, or the first `limit + 1` bytes, by
+/// which the caller knows.
+pub fn read_input(path: Option<&Path>, limit: usize) -> Result<Zeroizing<Vec<u8>>> {
+    match path {
+        Some(path) if !is_standard(Some(path)) => read_file(path, limit),
+        _ => read_all(io::stdin().lock(), 0, limit)
+            .map_err(|error| failure("cannot read standard input", error)),
+    }
+}
+
+/// Reads a file; as [`read_input`].
+pub fn read_file(path: &Path, limit: usize) -> Result<Zeroizing<Vec<u8>>> {
+    let failed = |error| failure(&format!("cannot read {}", path.display()), error);
+    let file = File::open(path).map_err(failed)?;
+    let length = file.metadata().map_err(failed)?.len();
+    read_all(file, usize::try_from(length).unwrap_or(usize::MAX), limit).map_err(failed)
+}
+
+/// Growing a vector would leave copies behind, so it moves to larger ones and each smaller one is wiped.
+fn read_all(mut from: impl Read, expected: usize, limit: usize) -> io::Result<Zeroizing<Vec<u8>>> {
+    let most = limit + 1;
+    let mut bytes = Zeroizing::new(vec![0; expected.saturating_add(1).clamp(CHUNK.min(most), most)]);
+    let mut filled = 0;
+    loop {
+        match from.read(&mut bytes[filled..]) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+        if filled == most {
+            break;
+        }
+        if filled == bytes.len() {
+            let mut larger = Zeroizing::new(vec![0; (filled * 2).min(most)]);
+            larger[..filled].copy_from_slice(&bytes);
+            bytes = larger;
+        }
+    }
+    bytes.truncate(filled);
+    Ok(bytes)
+}
+
+/// Writes to standard output at once, without a buffer that would keep a copy.
+pub fn print(bytes: &[u8]) -> Result<()> {
+    let write = || File::from(io::stdout().as_fd().try_clone_to_owned()?).write_all(bytes);
+    write().map_err(|error| failure("cannot write to standard output", error))
+}
+
+/// Where a result goes.
+pub enum Target<'a> {
+    Standard,
+    File { path: &'a Path, force: bool },
+}
+
+impl<'a> Target<'a> {
+    /// Checks at once what would only fail when the work is done.
+    pub fn new(path: Option<&'a Path>, force: bool, store: &Path) -> Result<Self> {
+        let Some(path) = path.filter(|path| !is_standard(Some(path))) else { return Ok(Self::Standard) };
+        let Ok(found) = path.symlink_metadata() else { return Ok(Self::File { path, force }) };
+        if !force {
+            return Err(exists(path));
+        }
+        if !found.is_file() {
+            return Err(invalid(format!("{} is no regular file and is not replaced", path.display())));
+        }
+        let same = |store: fs::Metadata| (store.dev(), store.ino()) == (found.dev(), found.ino());
+        if store.metadata().is_ok_and(same) {
+            return Err(invalid(format!("{} is the store itself and is not replaced", path.display())));
+        }
+        Ok(Self::File { path, force })
+    }
+
+    pub fn is_terminal(&self) -> bool {
+        matches!(self, Self::Standard) && io::stdout().is_terminal()
+    }
+
+    /// The file's path, where it is one.
+    pub fn path(&self) -> Option<&'a Path> {
+        match self {
+            Self::Standard => None,
+            Self::File { path, .. } => Some(path),
+        }
+    }
+
+    /// Writes all of it, or nothing.
+    pub fn write(&self, bytes: &[u8]) -> Result<()> {
+        match self {
+            Self::Standard => print(bytes),
+            Self::File { path, force } => write_whole(path, bytes, *force),
+        }
+    }
+}
+
+/// Writes a new file beside the target, brings it to disk, then gives it the target's name.
+fn write_whole(path: &Path, bytes: &[u8], force: bool) -> Result<()> {
+    let failed = |error| failure(&format!("cannot write {}", path.display()), error);
+    let folder = folder(path);
+    let unfinished = Unfinished::create(&folder).map_err(failed)?;
+    unfinished.fill(bytes).map_err(failed)?;
+    unfinished.rename(path, force).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => exists(path),
+        _ => failed(error),
+    })?;
+    sync_folder(&folder);
+    Ok(())
+}
+
+/// Writes a file that must not be there yet.
+pub fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_whole(path, bytes, false)
+}
+
+/// A file without its final name; removed when dropped.
+struct Unfinished {
+    path: PathBuf,
+    file: File,
+}
+
+impl Unfinished {
+    fn create(folder: &Path) -> io::Result<Self> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+        let path = folder.join(format!(".keyfold-{}-{now}.tmp", std::process::id()));
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(PRIVATE)
+            .custom_flags(OFlags::NOFOLLOW.bits() as i32)
+            .open(&path)?;
+        let unfinished = Self { path, file };
+        // Whatever the umask took away.
+        unfinished.file.set_permissions(Permissions::from_mode(PRIVATE))?;
+        Ok(unfinished)
+    }
+
+    fn fill(&self, bytes: &[u8]) -> io::Result<()> {
+        (&self.file).write_all(bytes)?;
+        self.file.sync_all()
+    }
+
+    fn rename(self, path: &Path, force: bool) -> io::Result<()> {
+        if force {
+            return fs::rename(&self.path, path);
+        }
+        match rustix::fs::renameat_with(CWD, &self.path, CWD, path, RenameFlags::NOREPLACE) {
+            // Not every file system can; a link cannot replace anything either.
+            Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS | rustix::io::Errno::NOTSUP) => {
+                fs::hard_link(&self.path, path)
+            }
+            outcome => Ok(outcome?),
+        }
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        // It is gone already where it was renamed.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+fn folder(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+/// Brings the new name to disk. Not every file system can, and the file itself is whole in any case.
+fn sync_folder(folder: &Path) {
+    let _ = File::open(folder).and_then(|folder| folder.sync_all());
+}
+
+/// Whether whoever read standard output has gone.
+pub fn is_broken_pipe(error: &Error) -> bool {
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<io::Error>());
+    cause.is_some_and(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+}
+
+fn exists(path: &Path) -> Error {
+    Error::new(ErrorKind::AlreadyExists, format!("{} exists already and is not overwritten", path.display()))
+}
+
+pub fn invalid(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::InvalidArgument, message)
+}
+
+/// What the system said, as one of the core's kinds.
+fn failure(what: &str, error: io::Error) -> Error {
+    let kind = match error.kind() {
+        io::ErrorKind::NotFound => ErrorKind::NotFound,
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => ErrorKind::PermissionDenied,
+        io::ErrorKind::IsADirectory | io::ErrorKind::NotADirectory | io::ErrorKind::InvalidFilename => {
+            ErrorKind::InvalidArgument
+        }
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorKind::StorageFull,
+        _ => ErrorKind::Storage,
+    };
+    Error::new(kind, what).with_cause(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Gives a few bytes at a time, as pipes do.
+    struct Trickle(usize);
+
+    impl Read for Trickle {
+        fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+            let count = into.len().min(self.0).min(1000);
+            into[..count].fill(7);
+            self.0 -= count;
+            Ok(count)
+        }
+    }
+
+    #[test]
+    fn reading_stops_past_the_limit() {
+        for (there, expected, limit, read) in [
+            (0, 0, 10, 0),
+            (10, 0, 10, 10),
+            (11, 11, 10, 11),
+            (99, 5, 10, 11),
+            (300_000, 0, 1 << 20, 300_000),
+        ] {
+            let bytes = read_all(Trickle(there), expected, limit).unwrap();
+            assert_eq!(bytes.len(), read);
+            assert!(bytes.iter().all(|byte| *byte == 7));
+        }
+    }
+}

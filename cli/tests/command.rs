@@ -1,0 +1,384 @@
+//! What transcripts cannot show: exact bytes, shapes of JSON, file modes, limits, pipes, and what is never printed.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::{Map, Value};
+use tempfile::TempDir;
+
+const MASTER_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+const MESSAGE_BYTES: usize = 64 << 20;
+
+/// A folder with a store that has the key `pii`.
+struct Place(TempDir);
+
+impl Place {
+    fn new() -> Self {
+        let place = Self(tempfile::tempdir().unwrap());
+        assert!(place.run(&["init"], b"").status.success());
+        assert!(place.run(&["key", "create", "pii"], b"").status.success());
+        place
+    }
+
+    fn path(&self, name: &str) -> std::path::PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_keyfold"));
+        command.args(arguments).current_dir(self.0.path()).env_clear();
+        command.env("KEYFOLD_STORE", "app.keyfold").env("KEYFOLD_MASTER_KEY", MASTER_KEY);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    fn run(&self, arguments: &[&str], input: &[u8]) -> Output {
+        let mut child = self.command(arguments).spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        let input = input.to_vec();
+        // It may stop reading before the end.
+        let feeder = std::thread::spawn(move || drop(stdin.write_all(&input)));
+        let output = child.wait_with_output().unwrap();
+        feeder.join().unwrap();
+        output
+    }
+
+    /// Standard output of a command that ends well.
+    fn output(&self, arguments: &[&str], input: &[u8]) -> Vec<u8> {
+        let output = self.run(arguments, input);
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    }
+
+    fn json(&self, arguments: &[&str], input: &[u8]) -> Value {
+        let output = self.run(&[arguments, &["--json"]].concat(), input);
+        assert!(output.stderr.is_empty(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// The error of a command that fails, and its exit status.
+    fn error(&self, arguments: &[&str], input: &[u8]) -> (i32, Value) {
+        let output = self.run(&[arguments, &["--json"]].concat(), input);
+        assert!(output.stdout.is_empty(), "{arguments:?}");
+        let error = serde_json::from_slice(&output.stderr).unwrap();
+        (output.status.code().unwrap(), error)
+    }
+
+    fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = fs::read_dir(self.0.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+}
+
+fn names(object: &Map<String, Value>) -> Vec<&str> {
+    object.keys().map(String::as_str).collect()
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().mode() & 0o7777
+}
+
+#[test]
+fn every_byte_comes_back() {
+    let place = Place::new();
+    let all: Vec<u8> = (0..=255).cycle().take(100_000).collect();
+    for message in [&b""[..], b"\0", b"\n", b"a\r\n\n", b"kf1.", "\u{feff}ключ".as_bytes(), &all] {
+        for flags in [&["encrypt", "pii"][..], &["encrypt", "pii", "--text"]] {
+            let sealed = place.output(flags, message);
+            assert_eq!(place.output(&["decrypt", "pii"], &sealed), message);
+            assert_eq!(sealed.ends_with(b"\n") && sealed.starts_with(b"kf1."), flags.len() == 3);
+        }
+    }
+}
+
+#[test]
+fn errors_end_in_their_number() {
+    let place = Place::new();
+    fs::write(place.path("truncated"), &fs::read(place.path("app.keyfold")).unwrap()[..9000]).unwrap();
+    fs::write(place.path("text"), "no store\n".repeat(100)).unwrap();
+    let other = place.output(&["master-key", "generate", "--reveal"], b"");
+    fs::write(place.path("other.key"), &other).unwrap();
+    fs::set_permissions(place.path("other.key"), PermissionsExt::from_mode(0o600)).unwrap();
+    for (arguments, status, code) in [
+        (&["inspect", "text"][..], 17, "KEYFOLD_INVALID_ARGUMENT"),
+        (&["key", "show", "nope"], 18, "KEYFOLD_NOT_FOUND"),
+        (&["key", "create", "pii"], 19, "KEYFOLD_ALREADY_EXISTS"),
+        (&["decrypt", "pii", "text"], 22, "KEYFOLD_DECRYPTION_FAILED"),
+        (&["check", "--master-key", "file:other.key"], 24, "KEYFOLD_WRONG_MASTER_KEY"),
+        (&["check", "--store", "truncated"], 25, "KEYFOLD_INTEGRITY_ERROR"),
+        (&["key", "create", &"k".repeat(256)], 28, "KEYFOLD_LIMIT_EXCEEDED"),
+        (&["check", "--store", "text"], 29, "KEYFOLD_UNSUPPORTED"),
+    ] {
+        let (actual, error) = place.error(arguments, b"");
+        assert_eq!((actual, error["code"].as_str()), (status, Some(code)), "{arguments:?}: {error}");
+        let fields = ["cause", "code", "key_id", "message", "retry_after", "retryable", "version"];
+        assert_eq!(names(error.as_object().unwrap()), fields);
+        assert_eq!(error["retryable"], Value::Bool(false));
+    }
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    assert_eq!(place.command(&["fingerprint"]).stdout(full).status().unwrap().code(), Some(33));
+}
+
+#[test]
+fn a_failed_check_ends_in_one() {
+    let place = Place::new();
+    assert_eq!(place.run(&["check"], b"").status.code(), Some(0));
+    let description = "an unusual description";
+    place.output(&["key", "create", "noted", "--description", description], b"");
+    // A bit of the key's row, wherever the file keeps it.
+    let mut bytes = fs::read(place.path("app.keyfold")).unwrap();
+    let found = bytes.windows(description.len()).position(|window| window == description.as_bytes()).unwrap();
+    bytes[found] ^= 1;
+    fs::write(place.path("app.keyfold"), bytes).unwrap();
+    let output = place.run(&["check", "--json"], b"");
+    assert_eq!(output.status.code(), Some(1));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["ok"], Value::Bool(false));
+    assert_eq!(names(report["findings"][0].as_object().unwrap()), ["advice", "problem", "subject"]);
+    let words = place.run(&["check"], b"");
+    assert!(String::from_utf8_lossy(&words.stdout).contains("key noted"));
+    assert_eq!(place.run(&["key", "show", "noted"], b"").status.code(), Some(25));
+}
+
+#[test]
+fn json_has_the_names_of_the_core() {
+    let place = Place::new();
+    let key = [
+        "algorithm",
+        "archived",
+        "created_at",
+        "current_version",
+        "description",
+        "expires_at",
+        "exportable",
+        "key_id",
+        "kind",
+        "labels",
+        "purpose",
+    ];
+    let version = [
+        "algorithm",
+        "created_at",
+        "destroy_at",
+        "expires_at",
+        "is_current",
+        "key_id",
+        "state",
+        "state_reason",
+        "tag",
+        "version",
+    ];
+    let fields = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let created = place.json(&["key", "create", "k", "--label", "a=b", "--purpose", "pii"], b"");
+    assert_eq!(fields(&created), key);
+    assert_eq!(created["labels"]["a"], "b");
+    assert_eq!(fields(&place.json(&["key", "list"], b"")[0]), key);
+    assert_eq!(fields(&place.json(&["key", "rotate", "k"], b"")), version);
+    let shown = place.json(&["key", "show", "k"], b"");
+    assert_eq!(fields(&shown), [&key[..], &["versions"]].concat());
+    assert_eq!(fields(&shown["versions"][0]), version);
+    assert_eq!((&shown["versions"][0]["version"], &shown["versions"][1]["version"]), (&2.into(), &1.into()));
+    assert!(shown["versions"][0]["tag"].as_u64().unwrap() <= u64::from(u32::MAX));
+
+    let sealed = place.json(&["encrypt", "k"], b"a\"\\\n\x01\x7f\xc3\xa9");
+    assert_eq!(fields(&sealed), ["ciphertext", "key_id"]);
+    let text = sealed["ciphertext"].as_str().unwrap();
+    let opened = place.json(&["decrypt", "k"], text.as_bytes());
+    assert_eq!(fields(&opened), ["key_id", "plaintext"]);
+    assert_eq!(opened["plaintext"], "a\"\\\n\x01\x7fé");
+    let moved = place.json(&["reencrypt", "k"], text.as_bytes());
+    assert_eq!(fields(&moved), ["ciphertext", "key_id", "reencrypted"]);
+    assert_eq!((&moved["reencrypted"], &moved["ciphertext"]), (&false.into(), &sealed["ciphertext"]));
+    let known = place.json(&["inspect"], text.as_bytes());
+    let about = ["algorithm", "created_at", "is_current", "key_id", "state", "tag", "version"];
+    assert_eq!(fields(&known[0]), about);
+    assert_eq!(fields(&place.json(&["encrypt", "k", "--out", "sealed"], b"ada")), ["bytes", "key_id", "out"]);
+    assert_eq!(
+        fields(&place.json(&["decrypt", "k", "sealed", "--out", "opened"], b"")),
+        ["bytes", "key_id", "out"]
+    );
+    assert_eq!(
+        fields(&place.json(&["reencrypt", "k", "sealed", "--out", "moved"], b"")),
+        ["bytes", "key_id", "out", "reencrypted"]
+    );
+    let bytes = place.output(&["encrypt", "k"], b"\xff");
+    assert_eq!(place.error(&["decrypt", "k"], &bytes).0, 17);
+
+    assert_eq!(fields(&place.json(&["anchor"], b"")), ["anchor", "generation", "sequence"]);
+    assert_eq!(fields(&place.json(&["fingerprint"], b"")), ["fingerprint"]);
+    assert_eq!(fields(&place.json(&["init", "--exist-ok"], b"")), ["created", "fingerprint", "store"]);
+    assert_eq!(fields(&place.json(&["master-key", "generate", "--out", "key"], b"")), ["out"]);
+    assert_eq!(fields(&place.json(&["master-key", "generate", "--reveal"], b"")), ["master_key"]);
+    let report = [
+        "audit_records",
+        "findings",
+        "generation",
+        "keys",
+        "locked_bytes",
+        "ok",
+        "unlocked_bytes",
+        "versions",
+    ];
+    assert_eq!(fields(&place.json(&["check"], b"")), report);
+}
+
+#[test]
+fn files_are_private_whatever_the_umask() {
+    let place = Place::new();
+    let binary = env!("CARGO_BIN_EXE_keyfold");
+    for (mask, suffix) in [("000", "open"), ("777", "closed")] {
+        let script = format!(
+            "umask {mask}; {binary} master-key generate --out key-{suffix} && {binary} init --store store-{suffix} \
+             && {binary} encrypt pii --out sealed-{suffix} && {binary} decrypt pii sealed-{suffix} --out opened-{suffix}"
+        );
+        let mut shell = Command::new("sh");
+        shell.arg("-c").arg(script).current_dir(place.0.path()).stdin(Stdio::null()).stderr(Stdio::null());
+        shell.env("KEYFOLD_STORE", "app.keyfold").env("KEYFOLD_MASTER_KEY", MASTER_KEY);
+        assert!(shell.status().unwrap().success());
+        for kind in ["key", "store", "sealed", "opened"] {
+            assert_eq!(mode(&place.path(&format!("{kind}-{suffix}"))), 0o600, "{kind}-{suffix}");
+        }
+    }
+    // Replacing a file that others could read does not leave them the new one.
+    fs::write(place.path("shared"), "old").unwrap();
+    fs::set_permissions(place.path("shared"), PermissionsExt::from_mode(0o666)).unwrap();
+    place.output(&["encrypt", "pii", "--out", "shared", "--force"], b"ada");
+    assert_eq!(mode(&place.path("shared")), 0o600);
+}
+
+#[test]
+fn nothing_is_overwritten_or_left_behind() {
+    let place = Place::new();
+    fs::write(place.path("there"), "precious").unwrap();
+    symlink("there", place.path("link")).unwrap();
+    symlink("nowhere", place.path("dangling")).unwrap();
+    fs::create_dir(place.path("folder")).unwrap();
+    let before = place.names();
+    for out in ["there", "link", "dangling", "folder"] {
+        assert_eq!(place.error(&["encrypt", "pii", "--out", out], b"ada").0, 19, "{out}");
+        assert_eq!(place.error(&["master-key", "generate", "--out", out], b"").0, 19, "{out}");
+    }
+    for out in ["link", "dangling", "folder", "/dev/null", "app.keyfold", "./app.keyfold"] {
+        assert_eq!(place.error(&["encrypt", "pii", "--out", out, "--force"], b"ada").0, 17, "{out}");
+    }
+    for force in [&["decrypt", "pii", "--out", "there", "--force"][..], &["decrypt", "pii", "--out", "new"]] {
+        assert_eq!(place.error(force, b"kf1.AQ").0, 22);
+    }
+    assert_eq!(place.names(), before);
+    assert_eq!(fs::read(place.path("there")).unwrap(), b"precious");
+}
+
+#[test]
+fn messages_have_a_limit() {
+    let place = Place::new();
+    let most = vec![b'a'; MESSAGE_BYTES];
+    let sealed = place.output(&["encrypt", "pii", "--text"], &most);
+    assert!(place.output(&["decrypt", "pii"], &sealed) == most);
+    drop(sealed);
+    for arguments in [&["encrypt", "pii"][..], &["decrypt", "pii"], &["reencrypt", "pii"], &["inspect"]] {
+        // Endless: what is past the limit is not read.
+        let zeros = File::open("/dev/zero").unwrap();
+        let output = place.command(arguments).arg("--json").stdin(zeros).output().unwrap();
+        let error: Value = serde_json::from_slice(&output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(28), "{arguments:?}");
+        assert!(error["message"].as_str().unwrap().contains("streams"));
+    }
+    let (status, error) = place.error(&["encrypt", "pii", "--aad-file", "/dev/zero"], b"ada");
+    assert_eq!((status, error["code"].as_str()), (28, Some("KEYFOLD_LIMIT_EXCEEDED")));
+}
+
+#[test]
+fn a_reader_may_leave_early() {
+    let place = Place::new();
+    fs::write(place.path("large"), place.output(&["encrypt", "pii"], &vec![b'a'; 1 << 20])).unwrap();
+    for arguments in
+        [&["decrypt", "pii", "large"][..], &["key", "list"], &["key", "list", "--json"], &["check"]]
+    {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = place.command(arguments).stdout(writer).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}");
+        assert!(!String::from_utf8_lossy(&output.stderr).contains("error"), "{arguments:?}");
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let nope = [arguments, &["--store", "nope"]].concat();
+        assert_eq!(place.command(&nope).stderr(writer).status().unwrap().code(), Some(18), "{arguments:?}");
+    }
+}
+
+#[test]
+fn failures_print_no_secret() {
+    let place = Place::new();
+    let secret = "the quick brown fox";
+    let sealed = place.output(&["encrypt", "pii", "--text", "--context", "a=b"], secret.as_bytes());
+    let text = String::from_utf8(sealed.clone()).unwrap();
+    fs::write(place.path("plain"), secret).unwrap();
+    let hex: String = (0..32).map(|byte: u8| format!("{byte:02x}")).collect();
+    let flag = format!("--master-key={MASTER_KEY}");
+    for arguments in [
+        &["decrypt", "pii"][..],
+        &["decrypt", "pii", "--context", "a=c"],
+        &["decrypt", "nope", "--context", "a=b"],
+        &["decrypt", "pii", "--context", "a=b", "--out", "plain"],
+        &["reencrypt", "pii"],
+        &["encrypt", "nope", "plain"],
+        &["encrypt", "pii", "plain", "--out", "no/where"],
+        &["inspect", "plain"],
+        &["check", &flag],
+        &["check", "--master-key", MASTER_KEY],
+        &["check", "--master-key", &hex],
+        &["check", MASTER_KEY],
+        &["check", &hex],
+        &["inspect", MASTER_KEY],
+        &["encrypt", MASTER_KEY],
+        &["key", "list", "--limit", MASTER_KEY],
+        &["key", "create", "k", "--purpose", MASTER_KEY],
+        &["key", "create", "k", "--algorithm", &hex],
+        &["check", "--anchor", MASTER_KEY],
+        &["check", "--actor", &format!("{MASTER_KEY}\n")],
+        &[MASTER_KEY],
+    ] {
+        for json in [&[][..], &["--json"]] {
+            let output = place.run(&[arguments, json].concat(), &sealed);
+            assert_ne!(output.status.code(), Some(0), "{arguments:?}");
+            let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+            for word in [MASTER_KEY, MASTER_KEY.trim_end_matches('='), &hex, "quick", text.trim()] {
+                assert!(!said.contains(word), "{arguments:?}: {said}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_rotation_elsewhere_is_seen_by_one_who_waits_for_input() {
+    let place = Place::new();
+    let mut waiting =
+        place.command(&["encrypt", "pii", "--text", "--refresh-interval", "10ms"]).spawn().unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    place.output(&["key", "rotate", "pii"], b"");
+    waiting.stdin.take().unwrap().write_all(b"ada").unwrap();
+    let sealed = waiting.wait_with_output().unwrap().stdout;
+    assert_eq!(place.json(&["inspect"], &sealed)[0]["version"], 2);
+}
+
+#[test]
+fn of_many_who_create_a_file_one_succeeds() {
+    let place = Place::new();
+    let children: Vec<_> =
+        (0..8).map(|_| place.command(&["master-key", "generate", "--out", "key"]).spawn().unwrap()).collect();
+    let won = children
+        .into_iter()
+        .filter_map(|mut child| child.wait().unwrap().code())
+        .filter(|code| *code == 0)
+        .count();
+    assert_eq!(won, 1);
+    assert_eq!(fs::read(place.path("key")).unwrap().len(), 45);
+    assert_eq!(place.names(), ["app.keyfold", "key"]);
+}
