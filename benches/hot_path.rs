@@ -17,10 +17,14 @@ const ROUND: Duration = Duration::from_millis(15);
 
 fn main() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let master_key = MasterKey::parse(&keyfold::generate_master_key().expect("randomness")).expect("a master key");
+    let master_key =
+        MasterKey::parse(&keyfold::generate_master_key().expect("randomness")).expect("a master key");
     let path = folder.path().join("bench.keyfold");
     let store = Store::open_with(&path, &master_key, &OpenOptions::new().create(true)).expect("a new store");
-    println!("{:<22}{:>9}{:>9}  {:>20}  {:>20}  ratio", "algorithm", "bytes", "", "keyfold ns", "bare AEAD ns");
+    println!(
+        "{:<22}{:>9}{:>9}  {:>20}  {:>20}  ratio",
+        "algorithm", "bytes", "", "keyfold ns", "bare AEAD ns"
+    );
     for (algorithm, bare) in
         [(Algorithm::Aes256GcmSiv, &AES_256_GCM_SIV), (Algorithm::Aes256Gcm, &AES_256_GCM)]
     {
@@ -51,7 +55,8 @@ fn main() {
 fn openings(folder: &tempfile::TempDir, master_key: &MasterKey) {
     for keys in [10, 1000] {
         let path = folder.path().join(format!("{keys}.keyfold"));
-        let store = Store::open_with(&path, master_key, &OpenOptions::new().create(true)).expect("a new store");
+        let store =
+            Store::open_with(&path, master_key, &OpenOptions::new().create(true)).expect("a new store");
         for number in 0..keys {
             store.create_key(&format!("key-{number}"), &CreateKey::new()).expect("a new key");
         }
@@ -66,7 +71,11 @@ fn openings(folder: &tempfile::TempDir, master_key: &MasterKey) {
             store.key("key-7").expect("the key");
             first.push(started.elapsed().as_nanos() as f64);
         }
-        println!("open, {keys} keys: {:.0} µs; a key's first use: {:.0} µs", median(&mut open) / 1e3, median(&mut first) / 1e3);
+        println!(
+            "open, {keys} keys: {:.0} µs; a key's first use: {:.0} µs",
+            median(&mut open) / 1e3,
+            median(&mut first) / 1e3
+        );
     }
 }
 
@@ -120,7 +129,12 @@ fn measure(calls: u32, call: &mut impl FnMut()) -> f64 {
 
 fn report(algorithm: Algorithm, length: usize, what: &str, mut ours: Vec<f64>, mut theirs: Vec<f64>) {
     let ratio = median(&mut ours) / median(&mut theirs);
-    println!("{:<22}{length:>9}{what:>9}  {:>20}  {:>20}  {ratio:.2}", algorithm.name(), spread(&mut ours), spread(&mut theirs));
+    println!(
+        "{:<22}{length:>9}{what:>9}  {:>20}  {:>20}  {ratio:.2}",
+        algorithm.name(),
+        spread(&mut ours),
+        spread(&mut theirs)
+    );
 }
 
 fn spread(values: &mut [f64]) -> String {

@@ -18,11 +18,11 @@ int main(int argc, char **argv) {
     }
     code = keyfold_store_open("app.keyfold", NULL, NULL, &store, &error);
     if (!code) code = keyfold_store_key(store, "customers", &key, &error);
-    if (!code) code = keyfold_context_new(&place, &error);
+    place = keyfold_context_new();
     if (!code) code = keyfold_context_add_text(place, "table", "customers", &error);
     if (!code) code = keyfold_context_add_text(place, "column", "email", &error);
     if (!code) code = keyfold_context_add_integer(place, "id", strtoll(argv[1], NULL, 10), &error);
-    if (!code) code = keyfold_key_decrypt_text_context(key, argv[2], place, &email, &error);
+    if (!code) code = keyfold_key_decrypt_text_with_context(key, argv[2], strlen(argv[2]), place, &email, &error);
     if (code)
         fprintf(stderr, "%s: %s\n", keyfold_error_name(error), keyfold_error_message(error));
     else

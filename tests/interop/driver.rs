@@ -16,7 +16,9 @@ fn main() {
 }
 
 fn answer(store: &Store, line: &str) -> keyfold::Result<String> {
-    let [operation, key_id, binding, data] = line.split(' ').collect::<Vec<_>>()[..] else { panic!("four words") };
+    let [operation, key_id, binding, data] = line.split(' ').collect::<Vec<_>>()[..] else {
+        panic!("four words")
+    };
     let data = if data == "-" { Vec::new() } else { bytes(data) };
     if operation == "rotate" {
         return Ok(store.rotate_key(key_id)?.version.to_string());

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::format::{
     Aad, Envelope, PREFIX_LENGTH, TEXT_PREFIX, decode_ciphertext, from_text, prefix, to_text_into,
 };
-use crate::keyring::{CipherInUse, Entry, Loaded, Snapshot, Version};
+use crate::keyring::{Entry, Loaded, Snapshot, Version};
 use crate::limits;
 use crate::primitives::{Algorithm, Cipher, TAG_LENGTH, draw_nonce};
 use crate::store::{KeyInfo, Shared};
@@ -232,21 +232,21 @@ impl Encryption<'_> {
 /// One decryption, its version found. For callers with buffers of their own.
 pub struct Decryption<'a> {
     key: &'a Key,
-    cipher: CipherInUse,
-    /// While it is held, closing waits.
-    _loaded: Loaded,
+    loaded: Loaded,
+    /// The version's place in the snapshot.
+    place: usize,
     nonce: &'a [u8],
     body: &'a [u8],
     tag: &'a [u8],
 }
 
 impl<'a> Decryption<'a> {
+    #[inline]
     fn new(key: &'a Key, loaded: Loaded, body: &'a [u8], tag: u32) -> Result<Option<Self>> {
         let found = snapshot(&loaded)?;
-        let Some(version) = found.by_tag(tag) else { return Ok(None) };
-        let cipher = found.decrypting(version)?;
-        let Some((nonce, body, tag)) = split(body, version.algorithm) else { return Ok(None) };
-        Ok(Some(Self { key, cipher, _loaded: loaded, nonce, body, tag }))
+        let Some(place) = found.prepare(tag)? else { return Ok(None) };
+        let Some((nonce, body, tag)) = split(body, found.versions[place].algorithm) else { return Ok(None) };
+        Ok(Some(Self { key, loaded, place, nonce, body, tag }))
     }
 
     /// The length of the plaintext.
@@ -279,7 +279,9 @@ impl<'a> Decryption<'a> {
 
     #[inline]
     fn open(&self, aad: &[u8], out: &mut [u8]) -> Result<()> {
-        let cipher = self.cipher.as_deref().ok_or_else(Error::closed)?;
+        let version = &snapshot(&self.loaded)?.versions[self.place];
+        let cipher =
+            version.unwrapped().ok_or_else(|| Error::internal("a version that was not unwrapped"))?;
         cipher.open_in_place(self.nonce, aad, out, self.tag).map_err(|_| self.key.decryption_failed())
     }
 }

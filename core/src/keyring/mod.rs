@@ -7,5 +7,5 @@ mod state;
 
 pub(crate) use entry::{Entry, Loaded};
 pub(crate) use freshness::{Freshness, Need};
-pub(crate) use snapshot::{CipherInUse, IndexRoot, Snapshot, Version};
+pub(crate) use snapshot::{IndexRoot, Snapshot, Version};
 pub use state::VersionState;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arc_swap::{ArcSwapOption, Guard};
+use once_cell::race::OnceBox;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::hierarchy::{DekPlace, IndexRootPlace, Kek, Wrappable};
@@ -32,15 +32,13 @@ pub(crate) struct Snapshot {
     macs: ([u8; 32], Option<[u8; 32]>),
 }
 
-/// A cipher in use, without counting its users.
-pub(crate) type CipherInUse = Guard<Option<Arc<Cipher>>>;
-
 /// One version of a key. Its DEK is unwrapped when it is first needed.
 pub(crate) struct Version {
     pub(crate) row: VersionRow,
     pub(crate) state: VersionState,
     pub(crate) algorithm: Algorithm,
-    cipher: ArcSwapOption<Cipher>,
+    /// Set once, without a lock: a lock could be held by a thread that a fork leaves behind.
+    cipher: OnceBox<Arc<Cipher>>,
 }
 
 /// One version of the root of a key's blind indexes.
@@ -134,8 +132,13 @@ impl Snapshot {
     /// The version with this tag.
     #[inline]
     pub(crate) fn by_tag(&self, tag: u32) -> Option<&Version> {
-        let place = self.by_tag.binary_search_by_key(&tag, |(tag, _)| *tag).ok()?;
-        Some(&self.versions[self.by_tag[place].1])
+        self.place_of(tag).map(|place| &self.versions[place])
+    }
+
+    #[inline]
+    fn place_of(&self, tag: u32) -> Option<usize> {
+        let found = self.by_tag.binary_search_by_key(&tag, |(tag, _)| *tag).ok()?;
+        Some(self.by_tag[found].1)
     }
 
     /// The current version, whatever it may do.
@@ -143,18 +146,18 @@ impl Snapshot {
         self.current_place.map(|place| &self.versions[place])
     }
 
-    /// The cipher of one of this key's versions, for decrypting.
+    /// The place of the version with this tag, its cipher ready for decrypting; `None` where there is none.
     #[inline]
-    pub(crate) fn decrypting(&self, version: &Version) -> Result<CipherInUse> {
+    pub(crate) fn prepare(&self, tag: u32) -> Result<Option<usize>> {
+        let Some(place) = self.place_of(tag) else { return Ok(None) };
+        let version = &self.versions[place];
         if !version.state.may_decrypt() {
             return Err(self.unavailable(version, "decrypt"));
         }
-        let cipher = version.cipher.load();
-        if cipher.is_some() {
-            return Ok(cipher);
+        if version.cipher.get().is_none() {
+            self.cipher(version)?;
         }
-        self.cipher(version)?;
-        Ok(version.cipher.load())
+        Ok(Some(place))
     }
 
     /// Whether the version's wrap opens, whatever its state; nothing is kept.
@@ -164,14 +167,14 @@ impl Snapshot {
     }
 
     fn cipher(&self, version: &Version) -> Result<Arc<Cipher>> {
-        if let Some(cipher) = &*version.cipher.load() {
+        if let Some(cipher) = version.cipher.get() {
             return Ok(Arc::clone(cipher));
         }
-        // Two callers may both do this: the later one replaces an equal cipher.
         let row = &version.row;
         let dek = self.place(row).unwrap(&self.kek, row.kek_version, &row.wrapped)?;
         let cipher = Arc::new(Cipher::new(version.algorithm, dek.expose_32()));
-        version.cipher.store(Some(Arc::clone(&cipher)));
+        // Two callers may both come here: the first one's cipher stays, and the other's is equal.
+        let _ = version.cipher.set(Box::new(Arc::clone(&cipher)));
         Ok(cipher)
     }
 
@@ -224,8 +227,16 @@ impl Version {
         let known = previous.and_then(|snapshot| snapshot.by_tag(row.tag));
         let cipher = known
             .filter(|known| known.row.version == row.version && known.row.wrapped == row.wrapped)
-            .and_then(|known| known.cipher.load_full());
-        Some(Self { row, state, algorithm, cipher: ArcSwapOption::new(cipher) })
+            .and_then(|known| known.cipher.get());
+        let cipher =
+            cipher.map_or_else(OnceBox::new, |known| OnceBox::with_value(Box::new(Arc::clone(known))));
+        Some(Self { row, state, algorithm, cipher })
+    }
+
+    /// The cipher, once it was unwrapped.
+    #[inline]
+    pub(crate) fn unwrapped(&self) -> Option<&Cipher> {
+        self.cipher.get().map(AsRef::as_ref)
     }
 }
 

@@ -13,6 +13,7 @@ pub(crate) fn sha256(parts: &[&[u8]]) -> [u8; 32] {
 }
 
 /// HMAC-SHA256 of the parts, one after the other.
+#[cfg(test)]
 pub(crate) fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     mac::<Served>(key, parts)
 }

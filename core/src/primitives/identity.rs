@@ -101,6 +101,38 @@ mod tests {
         }
     }
 
+    /// A key of small order, for which a signature fits every message. The backends may take it; we do not.
+    #[test]
+    fn a_signature_for_every_message_is_refused() {
+        let mut base_point = [0x66; 32];
+        base_point[0] = 0x58;
+        let mut one = [0; 32];
+        one[0] = 1;
+        // S is 1 and R the base point: S·B = R + h·A holds for whatever h, as A is the neutral point.
+        let signature = [base_point, one].concat();
+        for message in [&b"message"[..], b"another"] {
+            #[cfg(feature = "aws-lc")]
+            assert_eq!(Served::verify_signature(&one, message, signature[..].try_into().unwrap()), Ok(()));
+            assert_eq!(verify_signature(&one, message, &signature), Err(Forged));
+        }
+    }
+
+    /// A signature made with the nonce zero, by whoever has the key: S is h·a, and R the neutral point.
+    #[test]
+    fn an_r_of_small_order_is_refused() {
+        const S: [u8; 32] = [
+            0x95, 0xc0, 0xfd, 0xcc, 0x54, 0xfc, 0xca, 0xd1, 0xf2, 0xb8, 0xbc, 0x9b, 0x96, 0xaa, 0x68, 0x37,
+            0xc8, 0x2f, 0x86, 0x34, 0x9e, 0x65, 0x76, 0xad, 0x29, 0xca, 0x3e, 0xce, 0x7b, 0x7e, 0xa9, 0x05,
+        ];
+        let public = Identity::from_seed(&[1; 32]).public();
+        let mut neutral = [0; 32];
+        neutral[0] = 1;
+        let signature = [neutral, S].concat();
+        #[cfg(feature = "aws-lc")]
+        assert_eq!(Served::verify_signature(&public, b"message", signature[..].try_into().unwrap()), Ok(()));
+        assert_eq!(verify_signature(&public, b"message", &signature), Err(Forged));
+    }
+
     #[test]
     fn encodings_at_or_above_the_modulus_are_refused() {
         let mut encoded = [0xff; 32];

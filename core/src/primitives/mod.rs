@@ -29,8 +29,8 @@ mod xchacha;
 
 pub use aead::Algorithm;
 pub(crate) use aead::{Cipher, TAG_LENGTH};
-pub(crate) use backend::{Failure, Forged};
-pub(crate) use hash::{HmacKey, equal, hkdf_sha256, hmac_sha256, sha256};
+pub(crate) use backend::Failure;
+pub(crate) use hash::{HmacKey, equal, hkdf_sha256, sha256};
 pub(crate) use hpke::{hpke_open, hpke_public_key, hpke_seal};
 pub(crate) use identity::{Identity, verify_signature};
 pub(crate) use random::{draw_nonce, random_bytes};

@@ -278,7 +278,12 @@ fn from_json<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T> {
     if json.len() > limits::OPTIONS_BYTES {
         return Err(Error::limit(format!("options are at most {} bytes of JSON", limits::OPTIONS_BYTES)));
     }
-    serde_json::from_str(json).map_err(|error| Error::invalid(format!("options: {error}")))
+    serde_json::from_str(json).map_err(|error| {
+        // Where in the JSON it stands says nothing to a caller who wrote keyword arguments.
+        let text = error.to_string();
+        let problem = text.split(" at line ").next().unwrap_or_default();
+        Error::invalid(format!("options: {problem}"))
+    })
 }
 
 #[cfg(test)]

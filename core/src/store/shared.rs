@@ -275,6 +275,6 @@ pub(crate) fn check_key_id(key_id: &str) -> Result<()> {
 }
 
 pub(crate) fn no_such_key(key_id: &str) -> Error {
-    Error::new(ErrorKind::NotFound, format!("there is no key {key_id:?}; make it with create_key"))
+    Error::new(ErrorKind::NotFound, format!("there is no key {key_id:?} in this store; create it first"))
         .with_key(key_id)
 }
