@@ -47,6 +47,8 @@ WORDS = {
     "MASTER_KEY_SOURCE_BYTES": "master key file",
     "OPTIONS_BYTES": "options in JSON",
     "REFRESH_INTERVAL": "`refresh_interval`",
+    "MAX_STALE": "`max_stale`",
+    "BUSY_TIMEOUT": "`busy_timeout`",
     "LOOK_SPACING": "looks for a newer version",
 }
 for constant in re.findall(r"^pub const (\w+):", (ROOT / "core/src/limits.rs").read_text(), re.M):

@@ -32,6 +32,10 @@ pub const MASTER_KEY_SOURCE_BYTES: u64 = 4096;
 pub const OPTIONS_BYTES: usize = 64 << 10;
 /// Shortest and longest `refresh_interval`.
 pub const REFRESH_INTERVAL: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(3600));
+/// Longest `max_stale`.
+pub const MAX_STALE: Duration = Duration::from_secs(24 * 3600);
+/// Longest `busy_timeout`.
+pub const BUSY_TIMEOUT: Duration = Duration::from_secs(3600);
 /// Shortest time between two looks for a version newer than those known: 100 looks a second.
 pub const LOOK_SPACING: Duration = Duration::from_millis(10);
 /// Longest value that SQLite may read from a row, in bytes.

@@ -3,6 +3,7 @@
 mod common;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use common::{Home, Random, hex, names, orders, tell, unhex};
 use keyfold::{CreateKey, ErrorKind, OpenOptions, Store};
@@ -97,11 +98,11 @@ fn killed_a_hundred_times() {
         assert_eq!(child.hears(), "begin");
         // While the store is made or opened, or some time after; not all pauses are as long as they are asked to be.
         match random.below(3) {
-            0 => std::thread::sleep(std::time::Duration::from_micros(random.below(100_000) as u64)),
+            0 => std::thread::sleep(Duration::from_micros((random.below(100_000) >> random.below(6)) as u64)),
             _ => {
                 let lines = random.below(60);
                 (0..lines).for_each(|_| promises.take(&child.hears()));
-                std::thread::sleep(std::time::Duration::from_micros(random.below(5_000) as u64));
+                std::thread::sleep(Duration::from_micros(random.below(5_000) as u64));
             }
         }
         child.child.kill().unwrap();

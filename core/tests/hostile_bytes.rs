@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use common::{Home, Random};
 use keyfold::{Aad, CreateKey, ErrorKind, KeyFilter, KeyInfo, OpenOptions, Store};
 
-/// Opening takes most of the time, and without optimisation fifty times as long.
-const FILES: usize = if cfg!(debug_assertions) { 600 } else { 20_000 };
+/// Opening takes most of the time, and longer without optimisation.
+const FILES: usize = if cfg!(debug_assertions) { 5_000 } else { 20_000 };
 
 struct Sample {
     home: Home,

@@ -20,10 +20,10 @@ pub struct OpenOptions {
     /// How soon a change by another process is used here. Default: 1 s; 10 ms to 1 h.
     #[serde(deserialize_with = "deserialize_duration")]
     pub refresh_interval: Duration,
-    /// How long keys serve when the file cannot be read; then calls fail. Default: 60 s.
+    /// How long keys serve when the file cannot be read; then calls fail. Default: 60 s; at most a day.
     #[serde(deserialize_with = "deserialize_duration")]
     pub max_stale: Duration,
-    /// How long to wait for another process before Busy. Default: 5 s.
+    /// How long to wait for another process before Busy. Default: 5 s; at most 1 h.
     #[serde(deserialize_with = "deserialize_duration")]
     pub busy_timeout: Duration,
     /// Refuse a copy of the store that is older than this anchor or forked before it.
@@ -278,6 +278,10 @@ fn from_json<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T> {
     if json.len() > limits::OPTIONS_BYTES {
         return Err(Error::limit(format!("options are at most {} bytes of JSON", limits::OPTIONS_BYTES)));
     }
+    // serde would take an array as well, its items in the order of the fields.
+    if !json.trim_ascii_start().starts_with('{') {
+        return Err(Error::invalid("options: expected a JSON object"));
+    }
     serde_json::from_str(json).map_err(|error| {
         // Where in the JSON it stands says nothing to a caller who wrote keyword arguments.
         let text = error.to_string();
@@ -324,6 +328,8 @@ mod tests {
             OpenOptions::new().refresh_interval(Duration::ZERO),
             OpenOptions::new().refresh_interval(seconds(3601)).max_stale(seconds(9999)),
             OpenOptions::new().max_stale(Duration::from_millis(999)),
+            OpenOptions::new().max_stale(limits::MAX_STALE + seconds(1)),
+            OpenOptions::new().busy_timeout(limits::BUSY_TIMEOUT + seconds(1)),
             OpenOptions::new().actor(""),
             OpenOptions::new().actor("a\nb"),
             OpenOptions::new().actor("x".repeat(256)),

@@ -1,0 +1,1003 @@
+/*
+ * keyfold.h: the C interface of keyfold, and its manual.
+ *
+ * keyfold keeps data-encryption keys in one SQLite file, wrapped by a master key, and encrypts an application's
+ * fields and values under them. A STORE is that file. A KEY has a name ("pii") and versions; rotating it makes the
+ * next version, and what older ones encrypted still opens. Programs in C, Rust, Python and Node and the command
+ * line use the same file at the same time.
+ *
+ * This file is made from the library's source: do not edit it. It compiles alone as C99 and C++17.
+ *
+ *
+ * THE WHOLE OF IT, IN AN EXAMPLE
+ *
+ *     // Makes a store, encrypts, rotates the key, and reads what the old version encrypted.
+ *     //
+ *     //   cc demo.c $(pkg-config --cflags --libs keyfold) -o demo && ./demo demo.keyfold
+ *     #include <keyfold.h>
+ *     #include <stdio.h>
+ *     #include <string.h>
+ *
+ *     int main(int argc, char **argv) {
+ *         const char *path = argc > 1 ? argv[1] : "demo.keyfold";
+ *         const char *email = "ada@example.org";
+ *         keyfold_buf secret = {0}, sealed = {0}, moved = {0}, plain = {0};
+ *         keyfold_master_key *master_key = NULL;
+ *         keyfold_store *store = NULL;
+ *         keyfold_key *pii = NULL;
+ *         keyfold_error *error = NULL;
+ *         bool stale = false;
+ *
+ *         // A real program makes the master key once, keeps it elsewhere, and passes NULL to keyfold_store_open: that
+ *         // reads KEYFOLD_MASTER_KEY.
+ *         keyfold_context *where = keyfold_context_new();
+ *         if (keyfold_generate_master_key(&secret, &error) ||
+ *             keyfold_master_key_new_text((const char *)secret.data, &master_key, &error) ||
+ *             keyfold_store_open(path, master_key, "{\"create\": true}", &store, &error) ||
+ *             keyfold_store_create_key(store, "pii", NULL, NULL, &error) ||
+ *             keyfold_store_key(store, "pii", &pii, &error) ||
+ *             // Where the value belongs. It is not stored: whoever decrypts says it again.
+ *             keyfold_context_add_text(where, "table", "users", &error) ||
+ *             keyfold_context_add_integer(where, "id", 42, &error) ||
+ *             keyfold_key_encrypt_text_with_context(pii, email, strlen(email), where, &sealed, &error) ||
+ *             keyfold_store_rotate_key(store, "pii", NULL, &error) ||
+ *             keyfold_key_decrypt_text_with_context(pii, (const char *)sealed.data, sealed.len, where, &plain, &error) ||
+ *             keyfold_key_needs_reencrypt(pii, sealed.data, sealed.len, &stale, &error) ||
+ *             keyfold_key_reencrypt_text_with_context(pii, (const char *)sealed.data, sealed.len, where, &moved, &error))
+ *             fprintf(stderr, "%s: %s\n", keyfold_error_name(error), keyfold_error_message(error));
+ *         else
+ *             printf("%s\nstale: %s\n%s\n%s\n", (char *)sealed.data, stale ? "yes" : "no", (char *)moved.data,
+ *                    (char *)plain.data);
+ *
+ *         int failed = error != NULL;
+ *         keyfold_buf_free(&secret); // Wiped; an empty buffer is fine, and so is NULL below.
+ *         keyfold_buf_free(&sealed);
+ *         keyfold_buf_free(&moved);
+ *         keyfold_buf_free(&plain);
+ *         keyfold_context_free(where);
+ *         keyfold_key_free(pii);
+ *         keyfold_store_free(store);
+ *         keyfold_master_key_free(master_key);
+ *         keyfold_error_free(error);
+ *         return failed;
+ *     }
+ *
+ * Build with the flags that `pkg-config --cflags --libs keyfold` prints; without pkg-config: -lkeyfold. For the static
+ * library, libkeyfold.a -lm -lpthread -ldl; it holds SQLite with its names, so a program that has a SQLite of its own
+ * takes the shared library.
+ *
+ *
+ * RULES THAT HOLD FOR EVERY FUNCTION
+ *
+ * Results. What can fail returns a keyfold_status: KEYFOLD_OK, which is 0, or what went wrong. Results go to
+ * out-parameters, which are written on success only; they must not be NULL unless it says so.
+ *
+ * Errors. The last parameter is NULL, or where to put a keyfold_error that says more. It is written on failure only, and
+ * what was there is not freed: start with NULL, and free an error before you use the place again. No error hides in a
+ * thread. Everything that reads an error takes NULL too.
+ *
+ * Whose is it? What a function gives in an out-parameter, or returns from a name that ends in _new, is yours: free it
+ * with the function of its type. Every such function takes NULL. What returns a `const char *` shows you something
+ * inside the object you asked; it is valid until that object is freed. What you pass in stays yours; nothing of it is
+ * kept after the call, and nobody may change it meanwhile. A pointer that is not NULL must be good: nothing can check
+ * that.
+ *
+ * Data is a pointer and a length; NULL with length 0 is empty data. Names, paths and options end with a zero byte. All
+ * texts are UTF-8, or KEYFOLD_INVALID_ARGUMENT. A NULL where something must be is KEYFOLD_INVALID_ARGUMENT and the
+ * message names the parameter; so is a length that can only be a negative number.
+ *
+ * Options and reports are JSON texts. Secrets never are.
+ *
+ * Threads. Stores, keys and master keys may be used by all threads at once; so may a context while nobody adds to it. An
+ * error or a buffer belongs to one thread at a time. Free an object when no call uses it any more; keyfold_store_close
+ * may be called while others run, and makes them fail with KEYFOLD_CLOSED.
+ *
+ * Fork. A child may go on with everything it inherited, at once: it draws other nonces than its parent and opens the
+ * file anew by itself. Both sides free what they have. Forking waits for calls that use the file. A child of vfork may
+ * only exec.
+ *
+ * Memory. Keys live in pages that are locked, kept out of core dumps and wiped. A keyfold_buf is wiped when it is freed;
+ * your own copies you wipe with keyfold_wipe. Where memory runs out the process ends.
+ *
+ * Bugs. A bug in keyfold becomes KEYFOLD_INTERNAL and ends no process. C++ exceptions and longjmp must not pass through
+ * keyfold from your callback. The library stays loaded after dlclose.
+ *
+ * One more thing: a second SQLite library in the same process that opens and closes the file of a store drops all locks
+ * that keyfold holds on it. Leave the file to keyfold while it is open.
+ *
+ *
+ * WHAT TO DO ABOUT AN ERROR
+ *
+ *   KEYFOLD_BUSY, KEYFOLD_RATE_LIMITED, KEYFOLD_PROVIDER_UNAVAILABLE
+ *       Try again later: keyfold_error_retryable says so, keyfold_error_retry_after_ms how much later.
+ *   KEYFOLD_DECRYPTION_FAILED
+ *       Never use the ciphertext as if it were the plaintext. Wrong key, wrong context and damage are not told apart.
+ *   KEYFOLD_INTEGRITY_ERROR
+ *       Someone changed the file, or it was damaged. Keep it for inquiry and restore a backup.
+ *   KEYFOLD_WRONG_MASTER_KEY
+ *       The file is fine as far as one can tell; the master key is another store's.
+ *   KEYFOLD_INVALID_ARGUMENT, KEYFOLD_LIMIT_EXCEEDED
+ *       Change the call: the message says how.
+ *
+ *
+ * SIZES AND LIMITS
+ *
+ * A ciphertext in bytes is 33 bytes longer than its plaintext (AES256_GCM_SIV, AES256_GCM) or 45 (XAES256_GCM,
+ * XCHACHA20_POLY1305); its text form has 4 characters before it and 4 for every 3 bytes, without padding. A ciphertext is
+ * 01, the version's tag (4 bytes, big endian), nonce, encrypted bytes, 16 bytes: the format of Google Tink.
+ *
+ *   key id               1 to 255 bytes of A-Z a-z 0-9 . _ : / -
+ *   message              64 MiB
+ *   aad, or a context    1 MiB; a context has 1 to 64 fields
+ *   versions of a key    10,000
+ *   labels of a key      64, names of 1 to 255 bytes, values up to 255
+ *   description          4096 bytes
+ *   options              64 KiB of JSON
+ *   blind index          1 to 256 bits; a field's name has 1 to 255 bytes
+ *   path, texts          as long as the system allows
+ */
+#ifndef KEYFOLD_H
+#define KEYFOLD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/**
+ * The version of the binary interface that this header describes; also the number in libkeyfold.so.0. It grows
+ * with every change after which a program must be compiled again.
+ */
+#define KEYFOLD_ABI_VERSION 0
+
+/**
+ * Longest key id, in bytes.
+ */
+#define KEYFOLD_KEY_ID_MAX 255
+
+/**
+ * Longest message: 64 MiB.
+ */
+#define KEYFOLD_MESSAGE_MAX 67108864
+
+/**
+ * Longest associated data, raw or made from a context: 1 MiB.
+ */
+#define KEYFOLD_AAD_MAX 1048576
+
+/**
+ * Most fields of a context.
+ */
+#define KEYFOLD_CONTEXT_FIELDS_MAX 64
+
+/**
+ * No ciphertext in bytes is longer than its plaintext by more than this: 33 where the nonce has 12 bytes, 45
+ * where it has 24.
+ */
+#define KEYFOLD_OVERHEAD_MAX 45
+
+/**
+ * What a call returns: KEYFOLD_OK, or why it failed. Act on this number; messages may change, it does not.
+ * A later version may know more of them.
+ */
+enum keyfold_status
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  /**
+   * Done.
+   */
+  KEYFOLD_OK = 0,
+  /**
+   * You can fix the call; the message says how.
+   */
+  KEYFOLD_INVALID_ARGUMENT = 1,
+  /**
+   * The named thing is not there.
+   */
+  KEYFOLD_NOT_FOUND = 2,
+  /**
+   * The named thing is there already.
+   */
+  KEYFOLD_ALREADY_EXISTS = 3,
+  /**
+   * Something still refers to it.
+   */
+  KEYFOLD_IN_USE = 4,
+  /**
+   * The state of the key version forbids this operation.
+   */
+  KEYFOLD_KEY_UNAVAILABLE = 5,
+  /**
+   * The ciphertext does not open: wrong key, wrong aad or context, or damage. Which of them is not told.
+   */
+  KEYFOLD_DECRYPTION_FAILED = 6,
+  /**
+   * A MAC or signature does not verify.
+   */
+  KEYFOLD_VERIFICATION_FAILED = 7,
+  /**
+   * The master key is not this store's.
+   */
+  KEYFOLD_WRONG_MASTER_KEY = 8,
+  /**
+   * The store was damaged, or changed by someone without the master key.
+   */
+  KEYFOLD_INTEGRITY_ERROR = 9,
+  /**
+   * The mode, a policy or the system does not allow it.
+   */
+  KEYFOLD_PERMISSION_DENIED = 10,
+  /**
+   * Too many calls: wait for keyfold_error_retry_after_ms and try again.
+   */
+  KEYFOLD_RATE_LIMITED = 11,
+  /**
+   * A documented limit would be passed.
+   */
+  KEYFOLD_LIMIT_EXCEEDED = 12,
+  /**
+   * Not something that this build, version or file can do.
+   */
+  KEYFOLD_UNSUPPORTED = 13,
+  /**
+   * The provider of the master key did not answer; or your callback failed.
+   */
+  KEYFOLD_PROVIDER_UNAVAILABLE = 14,
+  /**
+   * The provider of the master key refused.
+   */
+  KEYFOLD_PROVIDER_DENIED = 15,
+  /**
+   * Another process held the store for longer than busy_timeout.
+   */
+  KEYFOLD_BUSY = 16,
+  /**
+   * The disk is full; nothing was half written.
+   */
+  KEYFOLD_STORAGE_FULL = 17,
+  /**
+   * Reading or writing the file failed.
+   */
+  KEYFOLD_STORAGE = 18,
+  /**
+   * The store was closed.
+   */
+  KEYFOLD_CLOSED = 19,
+  /**
+   * A bug in keyfold.
+   */
+  KEYFOLD_INTERNAL = 20,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum keyfold_status keyfold_status;
+#else
+typedef int32_t keyfold_status;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * Where a value belongs: named fields such as table, column and row. What was encrypted under one context opens
+ * under no other. Yours; free it with keyfold_context_free. While nobody adds to it, all threads may use it.
+ */
+typedef struct keyfold_context keyfold_context;
+
+/**
+ * Why a call failed. Yours; free it with keyfold_error_free. Never holds key bytes, plaintext, ciphertext or
+ * credentials. All that is read from it is valid until it is freed.
+ */
+typedef struct keyfold_error keyfold_error;
+
+/**
+ * A handle to one key of a store. Yours; free it with keyfold_key_free. All threads may use it at once. What another
+ * process rotates is used within refresh_interval; what a newer version encrypted opens at once.
+ */
+typedef struct keyfold_key keyfold_key;
+
+/**
+ * Where a master key comes from. It is read when a store is opened, and not kept by the store. Yours; free it
+ * with keyfold_master_key_free, as soon as the stores are open if you like. May be used from all threads.
+ */
+typedef struct keyfold_master_key keyfold_master_key;
+
+/**
+ * An open store. Yours; free it with keyfold_store_free. All threads may use it at once.
+ */
+typedef struct keyfold_store keyfold_store;
+
+/**
+ * Bytes or text that keyfold allocated. Start with {0} (in C++ with {}); free it with keyfold_buf_free, which
+ * wipes it. A call that succeeds overwrites what is in it, so free it before using it again. Behind the last
+ * byte there is always a zero byte that len does not count: text in it is a C string.
+ */
+typedef struct keyfold_buf {
+  /**
+   * The bytes. Never NULL after a success, even where there are none. Change them as you like.
+   */
+  uint8_t *data;
+  /**
+   * How many there are.
+   */
+  size_t len;
+  /**
+   * How much was allocated: leave it alone.
+   */
+  size_t cap;
+} keyfold_buf;
+
+/**
+ * Writes the 32 bytes of the master key to `key` and returns 0; or returns another number, and the call that
+ * needed the key fails with KEYFOLD_PROVIDER_UNAVAILABLE, that number in keyfold_error_cause. It runs in the
+ * thread that opens a store, without any lock held, and may call keyfold. It must not throw or longjmp.
+ */
+typedef int (*keyfold_master_key_callback)(void *user_data, uint8_t *key);
+
+/**
+ * Frees the user data of a callback.
+ */
+typedef void (*keyfold_free_callback)(void *user_data);
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+/* Errors ---------------------------------------------------------------------------------------- */
+
+/**
+ * The name of a status, such as "KEYFOLD_NOT_FOUND"; NULL for a number that is none. Never to be freed.
+ */
+const char *keyfold_status_name(int32_t status);
+
+/**
+ * The status that the failed call returned. KEYFOLD_OK for NULL.
+ */
+keyfold_status keyfold_error_code(const struct keyfold_error *error);
+
+/**
+ * The name of the status, such as "KEYFOLD_NOT_FOUND". "KEYFOLD_OK" for NULL.
+ */
+const char *keyfold_error_name(const struct keyfold_error *error);
+
+/**
+ * What happened and what to do, for people, in UTF-8. Never NULL; empty for NULL.
+ */
+const char *keyfold_error_message(const struct keyfold_error *error);
+
+/**
+ * What the system or your callback said, in UTF-8; NULL where there is nothing.
+ */
+const char *keyfold_error_cause(const struct keyfold_error *error);
+
+/**
+ * Whether the same call may succeed later.
+ */
+bool keyfold_error_retryable(const struct keyfold_error *error);
+
+/**
+ * How many milliseconds to wait before trying again; 0 where that is not known.
+ */
+uint64_t keyfold_error_retry_after_ms(const struct keyfold_error *error);
+
+/**
+ * The id of the key concerned; NULL where there is none.
+ */
+const char *keyfold_error_key_id(const struct keyfold_error *error);
+
+/**
+ * The number of the key version concerned; 0 where there is none.
+ */
+uint32_t keyfold_error_version(const struct keyfold_error *error);
+
+/**
+ * The place in a batch, counted from 0; SIZE_MAX where there is none.
+ */
+size_t keyfold_error_index(const struct keyfold_error *error);
+
+/**
+ * Frees an error. NULL is fine.
+ */
+void keyfold_error_free(struct keyfold_error *error);
+
+/* Buffers --------------------------------------------------------------------------------------- */
+
+/**
+ * Wipes and frees what a buffer holds, and makes it empty. NULL, an empty buffer, and freeing twice are fine.
+ * A copy of the struct is the same memory: free only one of them.
+ */
+void keyfold_buf_free(struct keyfold_buf *buf);
+
+/* The library ----------------------------------------------------------------------------------- */
+
+/**
+ * The library's version, such as "0.1.0". Never to be freed.
+ */
+const char *keyfold_version(void);
+
+/**
+ * The KEYFOLD_ABI_VERSION of the library that runs: for programs that load it themselves.
+ */
+uint32_t keyfold_abi_version(void);
+
+/**
+ * Overwrites secrets in your own memory with zeros; no compiler takes that out. NULL is fine.
+ */
+void keyfold_wipe(void *data, size_t data_len);
+
+/* Master keys ----------------------------------------------------------------------------------- */
+
+/**
+ * Makes a new master key: 32 bytes from the kernel, as base64 text in `out`. Keep it well and keep it apart from
+ * the store: without it nothing that the store's keys encrypted can be read again.
+ */
+keyfold_status keyfold_generate_master_key(struct keyfold_buf *out,
+                                           struct keyfold_error **error);
+
+/**
+ * A master key from a text: "env:NAME", "file:PATH", "fd:N", or the base64 of its 32 bytes. What an environment
+ * variable, file or descriptor holds is read when a store is opened; the text itself you may wipe at once.
+ * KEYFOLD_INVALID_ARGUMENT where it is none of these.
+ */
+keyfold_status keyfold_master_key_new_text(const char *source,
+                                           struct keyfold_master_key **out,
+                                           struct keyfold_error **error);
+
+/**
+ * A master key of exactly 32 bytes, which are copied: wipe yours.
+ */
+keyfold_status keyfold_master_key_new_bytes(const void *key,
+                                            size_t key_len,
+                                            struct keyfold_master_key **out,
+                                            struct keyfold_error **error);
+
+/**
+ * A master key that `callback` gives whenever a store is opened with it, each time in the opening thread: several
+ * at once if you open from several. `free_user_data` (NULL: nobody) is called once with `user_data`, when
+ * the master key is freed; not where this call fails.
+ */
+keyfold_status keyfold_master_key_new_callback(keyfold_master_key_callback callback,
+                                               void *user_data,
+                                               keyfold_free_callback free_user_data,
+                                               struct keyfold_master_key **out,
+                                               struct keyfold_error **error);
+
+/**
+ * Frees a master key; its bytes are wiped. Stores that it opened stay open. NULL is fine.
+ */
+void keyfold_master_key_free(struct keyfold_master_key *master_key);
+
+/* Contexts -------------------------------------------------------------------------------------- */
+
+/**
+ * A context without fields: add at least one before you use it. Never NULL.
+ */
+struct keyfold_context *keyfold_context_new(void);
+
+/**
+ * Adds a text. Its bytes count, so the order of calls does not matter, and "42" is the same as the integer 42. A
+ * name given twice is refused when the context is used, and so is a 65th field.
+ */
+keyfold_status keyfold_context_add_text(struct keyfold_context *context,
+                                        const char *name,
+                                        const char *value,
+                                        struct keyfold_error **error);
+
+/**
+ * Adds bytes, or a text that holds zero bytes. Otherwise as keyfold_context_add_text.
+ */
+keyfold_status keyfold_context_add_bytes(struct keyfold_context *context,
+                                         const char *name,
+                                         const void *value,
+                                         size_t value_len,
+                                         struct keyfold_error **error);
+
+/**
+ * Adds an integer; one that does not fit is added as its decimal text, which is the same. Otherwise as
+ * keyfold_context_add_text.
+ */
+keyfold_status keyfold_context_add_integer(struct keyfold_context *context,
+                                           const char *name,
+                                           int64_t value,
+                                           struct keyfold_error **error);
+
+/**
+ * The associated data that the context stands for, in `out`: give it as `aad` where a function takes no context,
+ * or where you use the same context often. KEYFOLD_INVALID_ARGUMENT for no field or a name given twice;
+ * KEYFOLD_LIMIT_EXCEEDED past 64 fields or 1 MiB.
+ */
+keyfold_status keyfold_context_to_aad(const struct keyfold_context *context,
+                                      struct keyfold_buf *out,
+                                      struct keyfold_error **error);
+
+/**
+ * Frees a context. NULL is fine.
+ */
+void keyfold_context_free(struct keyfold_context *context);
+
+/* Stores ---------------------------------------------------------------------------------------- */
+
+/**
+ * Opens the store at `path`, which is bytes as the system takes them. `master_key` NULL is the environment variable
+ * KEYFOLD_MASTER_KEY. `options` is a JSON object, NULL for the defaults; unknown names, names given twice and
+ * lengths of time without a unit are refused:
+ *
+ *   {"create": false,            make the store if there is none; whoever comes second opens it
+ *    "refresh_interval": "1s",   how soon a change by another process is used here, "10ms" to "1h"
+ *    "max_stale": "60s",         how long keys serve when the file cannot be read; then calls fail
+ *    "busy_timeout": "5s",       how long to wait for another process before KEYFOLD_BUSY
+ *    "anchor": null,             refuse a copy older than this anchor or forked before it
+ *    "fingerprint": null,        refuse a store with another identity
+ *    "actor": null,              who acts, for the audit log; by default the user's number
+ *    "allow_network_fs": false}  open on a network file system although its locks are not dependable
+ *
+ * Leave a member out rather than writing its default. KEYFOLD_NOT_FOUND where there is no store,
+ * KEYFOLD_WRONG_MASTER_KEY where the key is another's, KEYFOLD_INTEGRITY_ERROR where the file was changed by someone
+ * without it, KEYFOLD_UNSUPPORTED where it is no store or one of a newer version.
+ */
+keyfold_status keyfold_store_open(const char *path,
+                                  const struct keyfold_master_key *master_key,
+                                  const char *options,
+                                  struct keyfold_store **out,
+                                  struct keyfold_error **error);
+
+/**
+ * A handle to a key, for encrypting with it. Yours; free it with keyfold_key_free, before or after the store.
+ * KEYFOLD_NOT_FOUND where there is no such key.
+ */
+keyfold_status keyfold_store_key(const struct keyfold_store *store,
+                                 const char *key_id,
+                                 struct keyfold_key **out,
+                                 struct keyfold_error **error);
+
+/**
+ * Makes a key with its first version. `options` is a JSON object, NULL for the defaults:
+ *
+ *   {"algorithm": "AES256_GCM_SIV",  or "AES256_GCM", "XAES256_GCM", "XCHACHA20_POLY1305"
+ *    "kind": "aead",
+ *    "purpose": null,                "pii", "financial", "medical", "credentials", "api" or "backup": keys of one
+ *                                    purpose give the same blind indexes
+ *    "description": null,            a note for people, up to 4096 bytes
+ *    "labels": {},                   up to 64 names and values of your choice, each up to 255 bytes
+ *    "exportable": false,            whether its raw bytes may ever leave the store; cannot be changed later
+ *    "exist_ok": false}              accept one that exists with the same kind, algorithm and purpose
+ *
+ * `info` (may be NULL) is as keyfold_store_key_info gives it. KEYFOLD_ALREADY_EXISTS where there is such a key.
+ */
+keyfold_status keyfold_store_create_key(const struct keyfold_store *store,
+                                        const char *key_id,
+                                        const char *options,
+                                        struct keyfold_buf *info,
+                                        struct keyfold_error **error);
+
+/**
+ * Makes the next version of a key and has it encrypt from now on; older ciphertexts open as before. `info` (may be
+ * NULL) is one element of what keyfold_store_list_key_versions gives.
+ */
+keyfold_status keyfold_store_rotate_key(const struct keyfold_store *store,
+                                        const char *key_id,
+                                        struct keyfold_buf *info,
+                                        struct keyfold_error **error);
+
+/**
+ * One key's metadata, as a JSON object:
+ *
+ *   {"key_id": "pii", "kind": "aead", "algorithm": "AES256_GCM_SIV", "purpose": null, "description": null,
+ *    "current_version": 1, "exportable": false, "archived": false, "created_at_ms": 1700000000123,
+ *    "expires_at_ms": null, "labels": {"team": "billing"}}
+ *
+ * Here and everywhere, names that end in _ms are milliseconds since 1970 in UTC, members stand in any order, and
+ * later versions may add members.
+ */
+keyfold_status keyfold_store_key_info(const struct keyfold_store *store,
+                                      const char *key_id,
+                                      struct keyfold_buf *out,
+                                      struct keyfold_error **error);
+
+/**
+ * The keys that match, in byte order of their ids: a JSON array of objects as keyfold_store_key_info gives. `filter` is
+ * a JSON object, NULL for all keys; a member left out matches everything:
+ *
+ *   {"kind": "aead", "purpose": "pii", "algorithm": "AES256_GCM_SIV",
+ *    "labels": {"team": "billing"},  keys with all of these
+ *    "search": "text",               in the id or the description, taken literally
+ *    "after": "id", "limit": 100}    for reading a long list in parts
+ */
+keyfold_status keyfold_store_list_keys(const struct keyfold_store *store,
+                                       const char *filter,
+                                       struct keyfold_buf *out,
+                                       struct keyfold_error **error);
+
+/**
+ * All versions of a key, newest first, as a JSON array:
+ *
+ *   [{"key_id": "pii", "version": 2, "tag": 2671520279, "is_current": true, "state": "enabled",
+ *     "algorithm": "AES256_GCM_SIV", "created_at_ms": 1700000000123, "expires_at_ms": null,
+ *     "destroy_at_ms": null, "state_reason": null}]
+ *
+ * `state` is "staged", "enabled", "decrypt_only", "disabled", "revoked", "pending_destruction" or "destroyed"; `tag`
+ * is the number in front of the version's ciphertexts.
+ */
+keyfold_status keyfold_store_list_key_versions(const struct keyfold_store *store,
+                                               const char *key_id,
+                                               struct keyfold_buf *out,
+                                               struct keyfold_error **error);
+
+/**
+ * Encrypts under the current version of a key; as keyfold_key_encrypt, and slower by looking the key up.
+ */
+keyfold_status keyfold_store_encrypt(const struct keyfold_store *store,
+                                     const char *key_id,
+                                     const void *plaintext,
+                                     size_t plaintext_len,
+                                     const void *aad,
+                                     size_t aad_len,
+                                     struct keyfold_buf *out,
+                                     struct keyfold_error **error);
+
+/**
+ * As keyfold_store_encrypt, bound to a context.
+ */
+keyfold_status keyfold_store_encrypt_with_context(const struct keyfold_store *store,
+                                                  const char *key_id,
+                                                  const void *plaintext,
+                                                  size_t plaintext_len,
+                                                  const struct keyfold_context *context,
+                                                  struct keyfold_buf *out,
+                                                  struct keyfold_error **error);
+
+/**
+ * Decrypts what any version of a key encrypted; as keyfold_key_decrypt.
+ */
+keyfold_status keyfold_store_decrypt(const struct keyfold_store *store,
+                                     const char *key_id,
+                                     const void *ciphertext,
+                                     size_t ciphertext_len,
+                                     const void *aad,
+                                     size_t aad_len,
+                                     struct keyfold_buf *out,
+                                     struct keyfold_error **error);
+
+/**
+ * As keyfold_store_decrypt, with the context that it was encrypted with.
+ */
+keyfold_status keyfold_store_decrypt_with_context(const struct keyfold_store *store,
+                                                  const char *key_id,
+                                                  const void *ciphertext,
+                                                  size_t ciphertext_len,
+                                                  const struct keyfold_context *context,
+                                                  struct keyfold_buf *out,
+                                                  struct keyfold_error **error);
+
+/**
+ * Which key and version made a ciphertext, in bytes or as text, without decrypting or verifying it. A JSON array of
+ * every match, hardly ever more than one, and empty where none is known:
+ *
+ *   [{"key_id": "pii", "version": 1, "tag": 2671520279, "algorithm": "AES256_GCM_SIV", "is_current": false,
+ *     "state": "enabled", "created_at_ms": 1700000000123}]
+ *
+ * KEYFOLD_INVALID_ARGUMENT where it is no ciphertext at all.
+ */
+keyfold_status keyfold_store_inspect(const struct keyfold_store *store,
+                                     const void *ciphertext,
+                                     size_t ciphertext_len,
+                                     struct keyfold_buf *out,
+                                     struct keyfold_error **error);
+
+/**
+ * Verifies everything: the file's structure, every row, every key, the whole audit chain. `ok` tells whether all is
+ * well; `report` (may be NULL) is a JSON object:
+ *
+ *   {"ok": false,
+ *    "findings": [{"subject": "key pii", "problem": "what is wrong", "advice": "what to do"}],
+ *    "keys": 2, "versions": 5, "audit_records": 9, "generation": 9,
+ *    "locked_bytes": 4096, "unlocked_bytes": 0}      key memory that may not, or may, reach swap
+ *
+ * A store that is damaged is no failure of this call: it returns KEYFOLD_OK with `ok` false.
+ */
+keyfold_status keyfold_store_check(const struct keyfold_store *store,
+                                   bool *ok,
+                                   struct keyfold_buf *report,
+                                   struct keyfold_error **error);
+
+/**
+ * Where the store stands now, as a short text without secrets. Keep it where whoever can write the file cannot write,
+ * and open with the option "anchor": no older or forked copy then passes for this store.
+ */
+keyfold_status keyfold_store_anchor(const struct keyfold_store *store,
+                                    struct keyfold_buf *out,
+                                    struct keyfold_error **error);
+
+/**
+ * The store's identity as a short text: open with the option "fingerprint", and no other store passes for this
+ * one. The store's, valid until it is freed; NULL for NULL.
+ */
+const char *keyfold_store_fingerprint(const struct keyfold_store *store);
+
+/**
+ * How many things deserve attention although the store opened, such as a master key file that others may read.
+ */
+size_t keyfold_store_warning_count(const struct keyfold_store *store);
+
+/**
+ * One of them, counted from 0, as a text for people. The store's, valid until it is freed; NULL where there is no
+ * such one.
+ */
+const char *keyfold_store_warning(const struct keyfold_store *store,
+                                  size_t index);
+
+/**
+ * Wipes all keys and closes the file, after the calls that are in flight. Later calls on the store and on its keys
+ * fail with KEYFOLD_CLOSED; both are still to be freed. Closing again does nothing; NULL is fine.
+ */
+void keyfold_store_close(const struct keyfold_store *store);
+
+/**
+ * Closes a store and frees it. Its keys are KEYFOLD_CLOSED from then on, and still to be freed. NULL is fine.
+ */
+void keyfold_store_free(struct keyfold_store *store);
+
+/* Keys ------------------------------------------------------------------------------------------ */
+
+/**
+ * The key's id. The key's, valid until it is freed; NULL for NULL.
+ */
+const char *keyfold_key_id(const struct keyfold_key *key);
+
+/**
+ * The key's metadata as this process uses it now; as keyfold_store_key_info.
+ */
+keyfold_status keyfold_key_info(const struct keyfold_key *key,
+                                struct keyfold_buf *out,
+                                struct keyfold_error **error);
+
+/**
+ * Encrypts under the current version. The ciphertext is in Google Tink's format and at most KEYFOLD_OVERHEAD_MAX bytes
+ * longer. `aad` is authenticated and not stored: decrypting takes the same. KEYFOLD_LIMIT_EXCEEDED past
+ * KEYFOLD_MESSAGE_MAX or KEYFOLD_AAD_MAX.
+ */
+keyfold_status keyfold_key_encrypt(const struct keyfold_key *key,
+                                   const void *plaintext,
+                                   size_t plaintext_len,
+                                   const void *aad,
+                                   size_t aad_len,
+                                   struct keyfold_buf *out,
+                                   struct keyfold_error **error);
+
+/**
+ * As keyfold_key_encrypt, bound to a context, which must not be NULL.
+ */
+keyfold_status keyfold_key_encrypt_with_context(const struct keyfold_key *key,
+                                                const void *plaintext,
+                                                size_t plaintext_len,
+                                                const struct keyfold_context *context,
+                                                struct keyfold_buf *out,
+                                                struct keyfold_error **error);
+
+/**
+ * Decrypts what any version of this key encrypted, given in bytes or as text. KEYFOLD_DECRYPTION_FAILED where anything
+ * is wrong with it, with the key or with aad; KEYFOLD_KEY_UNAVAILABLE where the version's state forbids it.
+ */
+keyfold_status keyfold_key_decrypt(const struct keyfold_key *key,
+                                   const void *ciphertext,
+                                   size_t ciphertext_len,
+                                   const void *aad,
+                                   size_t aad_len,
+                                   struct keyfold_buf *out,
+                                   struct keyfold_error **error);
+
+/**
+ * As keyfold_key_decrypt, with the context that it was encrypted with.
+ */
+keyfold_status keyfold_key_decrypt_with_context(const struct keyfold_key *key,
+                                                const void *ciphertext,
+                                                size_t ciphertext_len,
+                                                const struct keyfold_context *context,
+                                                struct keyfold_buf *out,
+                                                struct keyfold_error **error);
+
+/**
+ * Encrypts a text, which must be UTF-8, for a text column: the result is a text too, "kf1." and base64url.
+ */
+keyfold_status keyfold_key_encrypt_text(const struct keyfold_key *key,
+                                        const char *plaintext,
+                                        size_t plaintext_len,
+                                        const void *aad,
+                                        size_t aad_len,
+                                        struct keyfold_buf *out,
+                                        struct keyfold_error **error);
+
+/**
+ * As keyfold_key_encrypt_text, bound to a context, which must not be NULL.
+ */
+keyfold_status keyfold_key_encrypt_text_with_context(const struct keyfold_key *key,
+                                                     const char *plaintext,
+                                                     size_t plaintext_len,
+                                                     const struct keyfold_context *context,
+                                                     struct keyfold_buf *out,
+                                                     struct keyfold_error **error);
+
+/**
+ * Decrypts a text form to a text. KEYFOLD_DECRYPTION_FAILED as well where it is no text form, or holds no UTF-8.
+ */
+keyfold_status keyfold_key_decrypt_text(const struct keyfold_key *key,
+                                        const char *ciphertext,
+                                        size_t ciphertext_len,
+                                        const void *aad,
+                                        size_t aad_len,
+                                        struct keyfold_buf *out,
+                                        struct keyfold_error **error);
+
+/**
+ * As keyfold_key_decrypt_text, with the context that it was encrypted with.
+ */
+keyfold_status keyfold_key_decrypt_text_with_context(const struct keyfold_key *key,
+                                                     const char *ciphertext,
+                                                     size_t ciphertext_len,
+                                                     const struct keyfold_context *context,
+                                                     struct keyfold_buf *out,
+                                                     struct keyfold_error **error);
+
+/**
+ * How long the ciphertext of so long a plaintext will be, in bytes.
+ */
+keyfold_status keyfold_key_ciphertext_length(const struct keyfold_key *key,
+                                             size_t plaintext_len,
+                                             size_t *out_len,
+                                             struct keyfold_error **error);
+
+/**
+ * As keyfold_key_encrypt, into your own memory and without allocating. `out` has `out_capacity` bytes and overlaps
+ * neither the plaintext nor aad; plaintext_len + KEYFOLD_OVERHEAD_MAX bytes are always enough. `out_len` becomes how
+ * many were written. KEYFOLD_INVALID_ARGUMENT where they are too few; nothing is written then.
+ */
+keyfold_status keyfold_key_encrypt_into(const struct keyfold_key *key,
+                                        const void *plaintext,
+                                        size_t plaintext_len,
+                                        const void *aad,
+                                        size_t aad_len,
+                                        void *out,
+                                        size_t out_capacity,
+                                        size_t *out_len,
+                                        struct keyfold_error **error);
+
+/**
+ * How long the plaintext of a ciphertext in bytes will be. Never longer than the ciphertext. Nothing of it is verified.
+ */
+keyfold_status keyfold_key_plaintext_length(const struct keyfold_key *key,
+                                            const void *ciphertext,
+                                            size_t ciphertext_len,
+                                            size_t *out_len,
+                                            struct keyfold_error **error);
+
+/**
+ * As keyfold_key_decrypt, into your own memory and without allocating. The ciphertext is in bytes, not text. `out` has
+ * `out_capacity` bytes and overlaps neither the ciphertext nor aad; `out_len` becomes how many were written. Where
+ * decryption fails they are zeros. Wipe the plaintext yourself, with keyfold_wipe.
+ */
+keyfold_status keyfold_key_decrypt_into(const struct keyfold_key *key,
+                                        const void *ciphertext,
+                                        size_t ciphertext_len,
+                                        const void *aad,
+                                        size_t aad_len,
+                                        void *out,
+                                        size_t out_capacity,
+                                        size_t *out_len,
+                                        struct keyfold_error **error);
+
+/**
+ * Whether a ciphertext, in bytes or as text, was made by another version than the current one. Nothing of it is
+ * verified. KEYFOLD_DECRYPTION_FAILED where it is no ciphertext of this key.
+ */
+keyfold_status keyfold_key_needs_reencrypt(const struct keyfold_key *key,
+                                           const void *ciphertext,
+                                           size_t ciphertext_len,
+                                           bool *out,
+                                           struct keyfold_error **error);
+
+/**
+ * Moves a ciphertext, in bytes or as text, to the current version; the result is in bytes. One that is there already is
+ * verified and returned as it is.
+ */
+keyfold_status keyfold_key_reencrypt(const struct keyfold_key *key,
+                                     const void *ciphertext,
+                                     size_t ciphertext_len,
+                                     const void *aad,
+                                     size_t aad_len,
+                                     struct keyfold_buf *out,
+                                     struct keyfold_error **error);
+
+/**
+ * As keyfold_key_reencrypt, with the context that it was encrypted with.
+ */
+keyfold_status keyfold_key_reencrypt_with_context(const struct keyfold_key *key,
+                                                  const void *ciphertext,
+                                                  size_t ciphertext_len,
+                                                  const struct keyfold_context *context,
+                                                  struct keyfold_buf *out,
+                                                  struct keyfold_error **error);
+
+/**
+ * As keyfold_key_reencrypt, from text form to text form.
+ */
+keyfold_status keyfold_key_reencrypt_text(const struct keyfold_key *key,
+                                          const char *ciphertext,
+                                          size_t ciphertext_len,
+                                          const void *aad,
+                                          size_t aad_len,
+                                          struct keyfold_buf *out,
+                                          struct keyfold_error **error);
+
+/**
+ * As keyfold_key_reencrypt_text, with the context that it was encrypted with.
+ */
+keyfold_status keyfold_key_reencrypt_text_with_context(const struct keyfold_key *key,
+                                                       const char *ciphertext,
+                                                       size_t ciphertext_len,
+                                                       const struct keyfold_context *context,
+                                                       struct keyfold_buf *out,
+                                                       struct keyfold_error **error);
+
+/**
+ * The blind index of a value: store it beside the encrypted value and search for it. It stays the same while data keys
+ * rotate. `field` names what is indexed, as in "users.email", up to 255 bytes. Keys of one purpose give the same index
+ * for the same value and field. Equal values are seen to be equal, and how often. `options` is a JSON object, NULL
+ * for the defaults:
+ *
+ *   {"kind": "exact", "bits": 128}      1 to 256 bits; fewer leak less and find more by chance
+ */
+keyfold_status keyfold_key_blind_index(const struct keyfold_key *key,
+                                       const void *value,
+                                       size_t value_len,
+                                       const char *field,
+                                       const char *options,
+                                       struct keyfold_buf *out,
+                                       struct keyfold_error **error);
+
+/**
+ * The blind indexes under all live versions of the index root: search for any of them. `out` holds `count` indexes of
+ * the same length, out.len / count bytes, one after the other and the newest first.
+ */
+keyfold_status keyfold_key_blind_indexes(const struct keyfold_key *key,
+                                         const void *value,
+                                         size_t value_len,
+                                         const char *field,
+                                         const char *options,
+                                         struct keyfold_buf *out,
+                                         size_t *count,
+                                         struct keyfold_error **error);
+
+/**
+ * Frees a key's handle; the key itself stays in the store. NULL is fine.
+ */
+void keyfold_key_free(struct keyfold_key *key);
+
+/* Ciphertexts as bytes and as text -------------------------------------------------------------- */
+
+/**
+ * The text form of a ciphertext: "kf1." and base64url without padding.
+ */
+keyfold_status keyfold_to_text(const void *value,
+                               size_t value_len,
+                               struct keyfold_buf *out,
+                               struct keyfold_error **error);
+
+/**
+ * The bytes of a text form. KEYFOLD_INVALID_ARGUMENT where it is none: padding, other alphabets and white space are
+ * refused.
+ */
+keyfold_status keyfold_from_text(const char *text,
+                                 size_t text_len,
+                                 struct keyfold_buf *out,
+                                 struct keyfold_error **error);
+
+/**
+ * Whether a value has the shape of a ciphertext, in bytes or as text. A hint and no proof; false for NULL.
+ */
+bool keyfold_is_ciphertext(const void *value,
+                           size_t value_len);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* KEYFOLD_H */
