@@ -97,9 +97,12 @@ fn killed_a_hundred_times() {
         let mut child = home.child("worker", "");
         assert_eq!(child.hears(), "begin");
         // While the store is made or opened, or some time after; not all pauses are as long as they are asked to be.
-        match random.below(3) {
-            0 => std::thread::sleep(Duration::from_micros((random.below(100_000) >> random.below(6)) as u64)),
-            _ => {
+        let early = kill % STORE_LIFE == 0 || random.below(4) == 0;
+        match early {
+            true => {
+                std::thread::sleep(Duration::from_micros((random.below(60_000) >> random.below(6)) as u64))
+            }
+            false => {
                 let lines = random.below(60);
                 (0..lines).for_each(|_| promises.take(&child.hears()));
                 std::thread::sleep(Duration::from_micros(random.below(5_000) as u64));

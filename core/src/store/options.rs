@@ -119,10 +119,19 @@ impl OpenOptions {
                 self.refresh_interval
             )));
         }
-        if self.max_stale < self.refresh_interval {
-            return Err(Error::invalid(
-                "max_stale is shorter than refresh_interval; it must be as long at least",
-            ));
+        if self.max_stale < self.refresh_interval || self.max_stale > limits::MAX_STALE {
+            return Err(Error::invalid(format!(
+                "max_stale is {:?}; it may be refresh_interval to {:?}",
+                self.max_stale,
+                limits::MAX_STALE
+            )));
+        }
+        if self.busy_timeout > limits::BUSY_TIMEOUT {
+            return Err(Error::invalid(format!(
+                "busy_timeout is {:?}; it may be at most {:?}",
+                self.busy_timeout,
+                limits::BUSY_TIMEOUT
+            )));
         }
         let actor = self.actor.as_deref().unwrap_or("-");
         if actor.is_empty() || actor.len() > limits::ACTOR_BYTES || actor.chars().any(char::is_control) {
