@@ -1,1 +1,77 @@
-//! The C interface of keyfold.
+//! The Python interface of keyfold: converts arguments, results and errors, and nothing else.
+//!
+//! The package `keyfold` in `python/` is what users import; this module is its private half, with all that is
+//! called often.
+
+#![deny(unsafe_code)]
+
+mod arguments;
+mod calls;
+mod errors;
+mod infos;
+mod key;
+mod store;
+
+use pyo3::prelude::*;
+
+#[pymodule]
+mod _native {
+    use pyo3::prelude::*;
+    use pyo3::types::{PyBytes, PyString};
+
+    use crate::arguments::{Argument, bytes, text};
+    use crate::calls::sized;
+    use crate::errors::Result;
+
+    #[pymodule_export]
+    use crate::key::Key;
+    #[pymodule_export]
+    use crate::store::{Store, open};
+
+    /// The version of keyfold.
+    #[pymodule_export]
+    #[allow(non_upper_case_globals)]
+    const __version__: &str = env!("CARGO_PKG_VERSION");
+
+    /// A new master key: 32 random bytes as base64 text.
+    #[pyfunction]
+    fn generate_master_key(py: Python<'_>) -> Result<Bound<'_, PyString>> {
+        Ok(PyString::new(py, &keyfold::generate_master_key()?))
+    }
+
+    /// Whether the value has the shape of a ciphertext, as bytes or as text. A hint, not a proof.
+    ///
+    /// Raises InvalidArgument where it is neither bytes nor text.
+    #[pyfunction]
+    fn is_ciphertext(value: &Bound<'_, PyAny>) -> Result<bool> {
+        let argument = Argument::ciphertext(value, "value")?;
+        let bytes = argument.as_slice();
+        Ok(sized(value.py(), bytes.len(), || Ok(keyfold::is_ciphertext(bytes)))?)
+    }
+
+    /// The text form of a ciphertext in bytes: "kf1." and base64url without padding.
+    ///
+    /// Raises InvalidArgument where the value is not bytes.
+    #[pyfunction]
+    fn to_text<'py>(py: Python<'py>, value: &Bound<'py, PyAny>) -> Result<Bound<'py, PyString>> {
+        let argument = bytes(value, "value")?;
+        let bytes = argument.as_slice();
+        Ok(PyString::new(py, &sized(py, bytes.len(), || Ok(keyfold::to_text(bytes)))?))
+    }
+
+    /// The bytes of a text form.
+    ///
+    /// Raises InvalidArgument where it is none.
+    #[pyfunction]
+    fn from_text<'py>(py: Python<'py>, value: &Bound<'py, PyAny>) -> Result<Bound<'py, PyBytes>> {
+        let text = text(value, "value")?;
+        Ok(PyBytes::new(py, &sized(py, text.len(), || keyfold::from_text(text))?))
+    }
+
+    /// Name, code and retryability of every kind of error, for the test that compares them with the classes.
+    #[pyfunction]
+    fn error_kinds() -> Vec<(&'static str, &'static str, bool)> {
+        let retryable = |kind| keyfold::Error::new(kind, "").is_retryable();
+        keyfold::ErrorKind::ALL.iter().map(|kind| (kind.name(), kind.code(), retryable(*kind))).collect()
+    }
+}

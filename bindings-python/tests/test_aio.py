@@ -1,0 +1,132 @@
+"""The asyncio twin."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import inspect
+import threading
+from pathlib import Path
+from typing import Any
+
+import keyfold
+import keyfold.aio
+import pytest
+from conftest import MASTER_KEY
+
+
+def test_everything_once(path: Path) -> None:
+    async def main() -> None:
+        async with keyfold.aio.open(path, MASTER_KEY) as store:
+            info = await store.create_key("new", purpose="pii", labels={"a": "b"})
+            assert info == await store.key_info("new")
+            new = await store.key("new")
+            sealed = new.encrypt(b"ada")
+            assert (await store.rotate_key("new")).version == 2
+            assert store.decrypt("new", sealed) == b"ada"
+            assert new.decrypt(store.encrypt("new", b"ada", context={"id": 1}), context={"id": 1}) == b"ada"
+            assert [found.version for found in await store.inspect(sealed)] == [1]
+            assert [one.version for one in await store.list_key_versions("new")] == [2, 1]
+            assert [one.key_id for one in await store.list_keys(limit=2)] == ["new", "other"]
+            assert [one.key_id async for one in store.iter_keys(after="new")] == ["other", "pii"]
+            assert (await store.check()).ok
+            anchor, fingerprint = await store.anchor(), store.fingerprint()
+            with pytest.raises(keyfold.NotFound):
+                await store.key("nope")
+            with pytest.raises(keyfold.InvalidArgument):
+                await store.create_key("x", algo="y")  # type: ignore[call-arg]
+        with pytest.raises(keyfold.Closed):
+            await store.anchor()
+        opened = await keyfold.aio.open(path, MASTER_KEY, anchor=anchor, fingerprint=fingerprint)
+        assert "aio.Store" in repr(opened)
+        async with opened:
+            pass
+
+    asyncio.run(main())
+
+
+def test_refusals(path: Path) -> None:
+    async def main() -> None:
+        with pytest.raises(keyfold.WrongMasterKey):
+            await keyfold.aio.open(path, keyfold.generate_master_key())
+        with pytest.raises(keyfold.InvalidArgument):
+            keyfold.aio.open(path, MASTER_KEY, creat=True)  # type: ignore[call-arg]
+        with pytest.raises(keyfold.InvalidArgument):
+            await keyfold.aio.open(path, MASTER_KEY, create=1)  # type: ignore[arg-type]
+
+    asyncio.run(main())
+
+
+def test_warnings_name_the_caller(path: Path, tmp_path: Path) -> None:
+    key_file = tmp_path / "master.key"
+    key_file.write_text(MASTER_KEY)
+    key_file.chmod(0o644)
+
+    async def awaited() -> None:
+        store = await keyfold.aio.open(path, f"file:{key_file}")
+        await store.close()
+
+    async def entered() -> None:
+        async with keyfold.aio.open(path, f"file:{key_file}"):
+            pass
+
+    for main in (awaited, entered):
+        with pytest.warns(keyfold.KeyfoldWarning) as caught:
+            asyncio.run(main())
+        assert caught[0].filename == __file__
+
+
+def test_the_loop_goes_on_meanwhile(path: Path) -> None:
+    release = threading.Event()
+
+    def ask() -> bytes:
+        assert release.wait(30)
+        return bytes(range(32))
+
+    async def main() -> None:
+        opening = asyncio.ensure_future(keyfold.aio.open(path, ask)._open(2))
+        await asyncio.sleep(0.05)
+        assert not opening.done()
+        release.set()
+        await (await opening).close()
+
+    asyncio.run(main())
+
+
+def test_a_cancelled_opening_leaves_nothing_open(path: Path) -> None:
+    release = threading.Event()
+
+    def ask() -> bytes:
+        assert release.wait(30)
+        return bytes(range(32))
+
+    async def main() -> None:
+        async def enter() -> None:
+            async with keyfold.aio.open(path, ask):
+                pass
+
+        opening = asyncio.create_task(enter())
+        await asyncio.sleep(0.05)
+        opening.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await opening
+        release.set()
+        await asyncio.sleep(0.2)
+
+    asyncio.run(main())
+    gc.collect()
+
+
+def test_both_stores_have_the_same_calls() -> None:
+    def calls(cls: type) -> dict[str, list[Any]]:
+        names = [name for name in dir(cls) if not name.startswith("_")]
+        return {
+            name: [
+                (p.name, p.kind, p.default) for p in inspect.signature(getattr(cls, name)).parameters.values()
+            ]
+            for name in names
+        }
+
+    assert calls(keyfold.Store) == calls(keyfold.aio.Store)
+    plain, aio = inspect.signature(keyfold.open), inspect.signature(keyfold.aio.open)
+    assert plain.parameters == aio.parameters
