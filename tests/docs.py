@@ -49,6 +49,7 @@ WORDS = {
     "REFRESH_INTERVAL": "`refresh_interval`",
     "MAX_STALE": "`max_stale`",
     "BUSY_TIMEOUT": "`busy_timeout`",
+    "CLOSE_WAIT": "when a store is closed",
     "LOOK_SPACING": "looks for a newer version",
 }
 for constant in re.findall(r"^pub const (\w+):", (ROOT / "core/src/limits.rs").read_text(), re.M):

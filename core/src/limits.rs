@@ -36,6 +36,9 @@ pub const REFRESH_INTERVAL: (Duration, Duration) = (Duration::from_millis(10), D
 pub const MAX_STALE: Duration = Duration::from_secs(24 * 3600);
 /// Longest `busy_timeout`.
 pub const BUSY_TIMEOUT: Duration = Duration::from_secs(3600);
+/// How long closing waits for calls in flight. After a fork the counts of the parent's other threads stay in the
+/// child for ever, so the wait must end.
+pub const CLOSE_WAIT: Duration = Duration::from_secs(1);
 /// Shortest time between two looks for a version newer than those known: 100 looks a second.
 pub const LOOK_SPACING: Duration = Duration::from_millis(10);
 /// Longest value that SQLite may read from a row, in bytes.

@@ -191,7 +191,7 @@ fn read_file(path: &PathBuf, warnings: &mut Vec<String>) -> Result<SecretBytes> 
 
 fn read_descriptor(number: i32) -> Result<SecretBytes> {
     let place = format!("descriptor {number}");
-    let file = File::open(format!("/dev/fd/{number}"))
+    let file = crate::sys::descriptor::duplicate(number)
         .map_err(|error| Error::invalid(format!("file {place} is not open for reading")).with_cause(error))?;
     read_text(file, &place)
 }

@@ -39,7 +39,9 @@ impl Key {
 
     /// The key's metadata, as this process uses it now.
     pub fn info(&self) -> Result<KeyInfo> {
-        self.with_snapshot(|snapshot| Ok(KeyInfo::new(snapshot)))
+        self.with_snapshot(|snapshot| {
+            KeyInfo::from_row(&snapshot.key, snapshot.current().map(|version| version.row.version))
+        })
     }
 
     /// Encrypts under the current version.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use arc_swap::{ArcSwapOption, Guard};
 
@@ -10,10 +10,6 @@ use crate::keyring::Snapshot;
 
 /// A snapshot in use; while it is held, closing waits.
 pub(crate) type Loaded = Guard<Option<Arc<Snapshot>>>;
-
-/// How long closing waits for calls in flight. After a fork the counts of the parent's other threads stay
-/// in the child for ever, so the wait must end.
-const CLOSE_WAIT: Duration = Duration::from_secs(1);
 
 /// One key that was asked for.
 pub(crate) struct Entry {
@@ -57,10 +53,9 @@ impl Entry {
         self.verified.store(generation, Ordering::Release);
     }
 
-    /// Takes the keys away and waits for calls in flight, so that nothing is left when this returns.
-    pub(crate) fn close(&self) {
+    /// Takes the keys away and waits for calls in flight, until `patience` ends.
+    pub(crate) fn close(&self, patience: Instant) {
         let Some(last) = self.snapshot.swap(None) else { return };
-        let patience = Instant::now() + CLOSE_WAIT;
         while Arc::strong_count(&last) > 1 && Instant::now() < patience {
             std::thread::yield_now();
         }

@@ -1,6 +1,5 @@
 //! One key as of one moment: all its versions, replaced as a whole when the store changes.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use once_cell::race::OnceBox;
@@ -18,7 +17,6 @@ pub(crate) struct Snapshot {
     store_id: [u8; 16],
     kek: Arc<Kek>,
     pub(crate) key: KeyRow,
-    pub(crate) labels: BTreeMap<String, String>,
     /// In order of their numbers.
     pub(crate) versions: Vec<Version>,
     /// Tags and places in `versions`, in order of the tags.
@@ -101,7 +99,6 @@ impl Snapshot {
         let mut snapshot = Self {
             store_id,
             kek: Arc::clone(kek),
-            labels: serde_json::from_str(&key.labels).map_err(|_| damaged())?,
             versions,
             by_tag,
             current: None,

@@ -92,21 +92,32 @@ impl<'a> EntityId<'a> {
     }
 
     fn key_content(self, rows: &dyn Rows, encoding: Encoding) -> Result<Option<Encoding>> {
-        let Some(key) = rows.key(self.id)? else { return Ok(None) };
         let versions = rows.versions(self.id)?;
+        let roots = rows.index_roots(&key_scope(self.id))?;
+        let Some(key) = rows.key(self.id)? else {
+            return self.absent(versions.is_empty() && roots.is_empty());
+        };
         let encoding = encode_key(encoding, &key, &versions);
-        Ok(Some(encode_index_roots(encoding, &rows.index_roots(&key_scope(self.id))?)))
+        Ok(Some(encode_index_roots(encoding, &roots)))
     }
 
     fn purpose_content(self, rows: &dyn Rows, encoding: Encoding) -> Result<Option<Encoding>> {
-        let Some(purpose) = rows.purpose(self.id)? else { return Ok(None) };
+        let roots = rows.index_roots(&purpose_scope(self.id))?;
+        let Some(purpose) = rows.purpose(self.id)? else { return self.absent(roots.is_empty()) };
         let encoding = encoding.text(&purpose.purpose).integer(purpose.created_at);
-        Ok(Some(encode_index_roots(encoding, &rows.index_roots(&purpose_scope(self.id))?)))
+        Ok(Some(encode_index_roots(encoding, &roots)))
+    }
+
+    /// An entity without its own row: gone altogether, or damaged where other rows still name it.
+    fn absent(self, altogether: bool) -> Result<Option<Encoding>> {
+        if altogether { Ok(None) } else { Err(self.damaged()) }
     }
 
     fn recipient_content(self, rows: &dyn Rows, mut encoding: Encoding) -> Result<Option<Encoding>> {
+        let mut wraps = rows.kek_wraps()?;
+        wraps.retain(|wrap| wrap.recipient_id == self.id);
         let Some(row) = rows.recipients()?.into_iter().find(|row| row.recipient_id == self.id) else {
-            return Ok(None);
+            return self.absent(wraps.is_empty());
         };
         encoding = encoding
             .text(&row.recipient_id)
@@ -116,7 +127,7 @@ impl<'a> EntityId<'a> {
             .bytes(&row.salt)
             .bytes(&row.commitment)
             .bytes(&row.sealed);
-        for wrap in rows.kek_wraps()?.into_iter().filter(|wrap| wrap.recipient_id == self.id) {
+        for wrap in wraps {
             encoding =
                 encoding.integer(wrap.kek_version.into()).bytes(&wrap.encapsulated).bytes(&wrap.ciphertext);
         }

@@ -66,15 +66,16 @@ fn prepare() {
         _opening: opening,
         arena: pages::hold_for_fork(),
     };
-    HELD.with(|slot| *slot.borrow_mut() = Some(held));
+    // Where the thread is already ending, the locks go now: nothing else of the thread will run.
+    let _ = HELD.try_with(|slot| *slot.borrow_mut() = Some(held));
 }
 
 fn parent() {
-    HELD.with(|slot| drop(slot.borrow_mut().take()));
+    let _ = HELD.try_with(|slot| drop(slot.borrow_mut().take()));
 }
 
 fn child() {
-    HELD.with(|slot| {
+    let _ = HELD.try_with(|slot| {
         let mut slot = slot.borrow_mut();
         if let Some(held) = slot.as_mut() {
             // Locked pages are not inherited.

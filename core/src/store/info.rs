@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::keyring::{Snapshot, Version, VersionState};
+use crate::error::Result;
+use crate::keyring::VersionState;
 use crate::primitives::Algorithm;
+use crate::records::{EntityId, KeyRow, VersionRow};
 use crate::time::Timestamp;
 
 /// A key, without its bytes.
@@ -83,66 +85,66 @@ pub struct CiphertextInfo {
 }
 
 impl KeyInfo {
-    pub(crate) fn new(snapshot: &Snapshot) -> Self {
-        let key = &snapshot.key;
-        let current = snapshot.current();
-        Self {
+    /// From a verified row, and the number of the current version.
+    pub(crate) fn from_row(key: &KeyRow, current_version: Option<u32>) -> Result<Self> {
+        let damaged = || EntityId::key(&key.key_id).damaged();
+        Ok(Self {
             key_id: key.key_id.clone(),
             kind: key.kind.clone(),
-            algorithm: current.map_or_else(Algorithm::default, |version| version.algorithm),
+            algorithm: Algorithm::from_name(&key.algorithm).ok_or_else(damaged)?,
             purpose: key.purpose.clone(),
             description: key.description.clone(),
-            current_version: current.map(|version| version.row.version),
+            current_version,
             exportable: key.exportable,
             archived: key.archived,
             created_at: Timestamp::from_milliseconds(key.created_at),
             expires_at: key.expires_at.map(Timestamp::from_milliseconds),
-            labels: snapshot.labels.clone(),
-        }
+            labels: serde_json::from_str(&key.labels).map_err(|_| damaged())?,
+        })
     }
 }
 
 impl VersionInfo {
-    pub(crate) fn new(version: &Version) -> Self {
-        let row = &version.row;
-        Self {
+    /// From a verified row.
+    pub(crate) fn from_row(row: &VersionRow) -> Result<Self> {
+        let damaged = || EntityId::key(&row.key_id).damaged();
+        Ok(Self {
             key_id: row.key_id.clone(),
             version: row.version,
             tag: row.tag,
             is_current: row.is_current,
-            state: version.state,
-            algorithm: version.algorithm,
+            state: VersionState::from_name(&row.state).ok_or_else(damaged)?,
+            algorithm: Algorithm::from_name(&row.algorithm).ok_or_else(damaged)?,
             created_at: Timestamp::from_milliseconds(row.created_at),
             expires_at: row.expires_at.map(Timestamp::from_milliseconds),
             destroy_at: row.destroy_at.map(Timestamp::from_milliseconds),
             state_reason: row.state_reason.clone(),
-        }
+        })
     }
 }
 
 impl CiphertextInfo {
-    pub(crate) fn new(version: &Version) -> Self {
-        let row = &version.row;
+    pub(crate) fn new(version: VersionInfo) -> Self {
         Self {
-            key_id: row.key_id.clone(),
-            version: row.version,
-            tag: row.tag,
+            key_id: version.key_id,
+            version: version.version,
+            tag: version.tag,
             algorithm: version.algorithm,
-            is_current: row.is_current,
+            is_current: version.is_current,
             state: version.state,
-            created_at: Timestamp::from_milliseconds(row.created_at),
+            created_at: version.created_at,
         }
     }
 }
 
 impl Serialize for Algorithm {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         serializer.serialize_str(self.name())
     }
 }
 
 impl Serialize for VersionState {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         serializer.serialize_str(self.name())
     }
 }

@@ -2,9 +2,8 @@
 
 use crate::error::{Error, Result};
 use crate::format::{Envelope, decode_ciphertext};
-use crate::keyring::Snapshot;
-use crate::records::EntityId;
-use crate::store::{CiphertextInfo, Store};
+use crate::store::listing::verified_versions;
+use crate::store::{CiphertextInfo, Store, VersionInfo};
 
 impl Store {
     /// Which key and version made this ciphertext, given in bytes or as text, without decrypting it.
@@ -15,12 +14,13 @@ impl Store {
         let not_one = || Error::invalid("not a keyfold ciphertext: neither its bytes nor its text form");
         let bytes = decode_ciphertext(ciphertext.as_ref()).ok_or_else(not_one)?;
         let tag = Envelope::parse(&bytes).ok_or_else(not_one)?.tag;
-        self.shared.read_verified(|tree, kek| {
+        self.shared.read_verified(|tree, _| {
             let mut matches = Vec::new();
             for key_id in tree.rows().keys_with_tag(tag)? {
-                let snapshot = Snapshot::load(tree, kek, &key_id, None)?
-                    .ok_or_else(|| EntityId::key(&key_id).damaged())?;
-                matches.extend(snapshot.by_tag(tag).map(CiphertextInfo::new));
+                let versions = verified_versions(tree, &key_id)?;
+                for row in versions.iter().filter(|row| row.tag == tag) {
+                    matches.push(CiphertextInfo::new(VersionInfo::from_row(row)?));
+                }
             }
             Ok(matches)
         })

@@ -6,8 +6,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::limits;
 use crate::primitives::Algorithm;
 use crate::records::entity::{key_scope, purpose_scope};
-use crate::records::{EntityId, KeyRow, PurposeRow};
+use crate::records::{EntityId, KeyRow, PurposeRow, VersionRow};
 use crate::store::act::Act;
+use crate::store::listing::verified_info;
 use crate::store::options::CreateKey;
 use crate::store::shared::{check_key_id, no_such_key};
 use crate::store::{KeyInfo, Store, VersionInfo};
@@ -27,28 +28,28 @@ impl Store {
         let draft = Draft::new(key_id, options)?;
         self.shared.act(|act| {
             if act.verify(EntityId::key(key_id))? {
-                return draft.accept_existing(act, options.exist_ok);
+                draft.accept_existing(act, options.exist_ok)?;
+            } else {
+                draft.insert(act)?;
             }
-            draft.insert(act)
-        })?;
-        self.key_info(key_id)
+            verified_info(&act.tree, key_id)
+        })
     }
 
     /// Makes the next version and has it encrypt from now on; older ciphertexts open as before.
     pub fn rotate_key(&self, key_id: &str) -> Result<VersionInfo> {
         check_key_id(key_id)?;
-        let version = self.shared.act(|act| {
+        self.shared.act(|act| {
             let entity = EntityId::key(key_id);
             if !act.verify(entity)? {
                 return Err(no_such_key(key_id));
             }
-            rotate(act, entity)
-        })?;
-        self.version_info(key_id, version)
+            VersionInfo::from_row(&rotate(act, entity)?)
+        })
     }
 }
 
-fn rotate(act: &mut Act<'_>, entity: EntityId<'_>) -> Result<u32> {
+fn rotate(act: &mut Act<'_>, entity: EntityId<'_>) -> Result<VersionRow> {
     let key = act.rows().key(entity.id)?.ok_or_else(|| entity.damaged())?;
     if key.archived {
         return Err(Error::new(ErrorKind::KeyUnavailable, format!("key {:?} is archived", entity.id))
@@ -69,7 +70,7 @@ fn rotate(act: &mut Act<'_>, entity: EntityId<'_>) -> Result<u32> {
     let row = act.insert_version(&key, newest + 1, &tags)?;
     act.tree.authenticate(entity)?;
     act.record("rotate_key", Some(entity.id), Some(row.version))?;
-    Ok(row.version)
+    Ok(row)
 }
 
 /// A key that is to be made, its options checked.

@@ -1,10 +1,8 @@
 //! What keys there are, verified.
 
-use std::sync::Arc;
-
-use crate::error::{Error, ErrorKind, Result};
-use crate::keyring::Snapshot;
-use crate::records::{EntityId, EntityKind};
+use crate::error::{Error, Result};
+use crate::records::tree::Tree;
+use crate::records::{EntityId, EntityKind, VersionRow};
 use crate::store::options::KeyFilter;
 use crate::store::shared::{check_key_id, no_such_key};
 use crate::store::{KeyInfo, Store, VersionInfo};
@@ -12,13 +10,14 @@ use crate::store::{KeyInfo, Store, VersionInfo};
 impl Store {
     /// One key's metadata. NotFound where there is none.
     pub fn key_info(&self, key_id: &str) -> Result<KeyInfo> {
-        self.snapshot(key_id).map(|snapshot| KeyInfo::new(&snapshot))
+        check_key_id(key_id)?;
+        self.shared.read_verified(|tree, _| verified_info(tree, key_id))
     }
 
     /// The keys that match, in byte order of their ids. IntegrityError where one was changed, added or removed
     /// by someone without the master key.
     pub fn list_keys(&self, filter: &KeyFilter) -> Result<Vec<KeyInfo>> {
-        let mut infos = self.shared.read_verified(|tree, kek| {
+        let mut infos = self.shared.read_verified(|tree, _| {
             let mut key_ids = Vec::new();
             let mut damage = None;
             tree.each_entity(
@@ -41,39 +40,39 @@ impl Store {
             }
             let mut infos = Vec::new();
             for key_id in key_ids.iter().filter(|key_id| filter.covers_id(key_id)) {
-                let snapshot = Snapshot::load(tree, kek, key_id, None)?
-                    .ok_or_else(|| EntityId::key(key_id).damaged())?;
-                infos.push(KeyInfo::new(&snapshot));
+                infos.push(verified_info(tree, key_id)?);
+                infos.retain(|info| filter.covers(info));
+                if filter.limit.is_some_and(|limit| infos.len() >= limit) {
+                    break;
+                }
             }
             Ok(infos)
         })?;
-        infos.retain(|info| filter.covers(info));
         infos.truncate(filter.limit.unwrap_or(usize::MAX));
         Ok(infos)
     }
 
     /// All versions of a key, newest first. NotFound where there is no such key.
     pub fn list_key_versions(&self, key_id: &str) -> Result<Vec<VersionInfo>> {
-        Ok(self.snapshot(key_id)?.versions.iter().rev().map(VersionInfo::new).collect())
-    }
-
-    /// One version of a key.
-    pub(super) fn version_info(&self, key_id: &str, version: u32) -> Result<VersionInfo> {
-        let snapshot = self.snapshot(key_id)?;
-        let found = snapshot.versions.iter().find(|other| other.row.version == version);
-        found.map(VersionInfo::new).ok_or_else(|| {
-            Error::new(ErrorKind::NotFound, format!("key {key_id:?} has no version {version}"))
-                .with_key(key_id)
-                .with_version(version)
+        check_key_id(key_id)?;
+        self.shared.read_verified(|tree, _| {
+            let versions = verified_versions(tree, key_id)?;
+            versions.iter().rev().map(VersionInfo::from_row).collect()
         })
     }
+}
 
-    /// The key as the file has it now.
-    fn snapshot(&self, key_id: &str) -> Result<Arc<Snapshot>> {
-        check_key_id(key_id)?;
-        let snapshot = self.shared.read_verified(|tree, kek| Snapshot::load(tree, kek, key_id, None))?;
-        snapshot.ok_or_else(|| no_such_key(key_id))
-    }
+/// A key's metadata, verified in this transaction. NotFound where there is no such key.
+pub(super) fn verified_info(tree: &Tree<'_>, key_id: &str) -> Result<KeyInfo> {
+    let versions = verified_versions(tree, key_id)?;
+    let key = tree.rows().key(key_id)?.ok_or_else(|| EntityId::key(key_id).damaged())?;
+    KeyInfo::from_row(&key, versions.iter().find(|row| row.is_current).map(|row| row.version))
+}
+
+/// The rows of all versions, oldest first, verified in this transaction. NotFound where there is no such key.
+pub(super) fn verified_versions(tree: &Tree<'_>, key_id: &str) -> Result<Vec<VersionRow>> {
+    tree.verify_entity(EntityId::key(key_id))?.ok_or_else(|| no_such_key(key_id))?;
+    tree.rows().versions(key_id)
 }
 
 impl KeyFilter {

@@ -111,7 +111,7 @@ impl Store {
         self.shared.warnings()
     }
 
-    /// Waits for calls in flight, wipes all keys and closes the file. Calls on any clone, and on its keys, are
+    /// Waits for calls in flight (for 1 s at most: an [`crate::Encryption`] that is kept keeps its key), wipes all keys and closes the file. Calls on any clone, and on its keys, are
     /// refused as Closed from then on. Closing again does nothing.
     pub fn close(&self) {
         self.shared.close();

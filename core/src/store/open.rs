@@ -51,7 +51,7 @@ impl Shared {
                 outcome => outcome?,
             }
         }
-        let mut reader = Database::new(path, file_options.clone())?;
+        let mut reader = Database::new(path, file_options)?;
         let opened = reader.read(|rows| unlock(rows, &master_key.secret, anchor.as_ref()))?;
         if let Some(expected) = &options.fingerprint
             && !equal(expected.as_bytes(), opened.fingerprint.as_bytes())
@@ -61,7 +61,7 @@ impl Shared {
                 opened.fingerprint
             )));
         }
-        let writer = Database::new(path, file_options)?;
+        let writer = reader.sibling();
         Ok(Self::assemble(opened, reader, writer, actor, master_key, options))
     }
 
@@ -95,9 +95,10 @@ impl Shared {
                 database: reader,
                 entries: Default::default(),
                 last_look: None,
+                looked: 0,
             })),
             writer: Arc::new(Mutex::new(writer)),
-            looks: AtomicU64::new(0),
+            looks_started: AtomicU64::new(0),
         };
         forking::register(&shared.writer, &shared.reader);
         Arc::new(shared)

@@ -32,8 +32,8 @@ pub(crate) struct Shared {
     pub(super) unlocked: ArcSwapOption<Unlocked>,
     pub(super) reader: Arc<Mutex<Reader>>,
     pub(super) writer: Arc<Mutex<Database>>,
-    /// Counts looks for changes, by whomever.
-    pub(super) looks: AtomicU64,
+    /// Counts looks for changes as they begin, by whomever.
+    pub(super) looks_started: AtomicU64,
 }
 
 /// What the recipient's secret opened.
@@ -47,6 +47,8 @@ pub(crate) struct Reader {
     pub(super) database: Database,
     pub(super) entries: HashMap<String, Arc<Entry>>,
     pub(super) last_look: Option<Instant>,
+    /// The number of the newest look that succeeded.
+    pub(super) looked: u64,
 }
 
 impl Shared {
@@ -96,10 +98,11 @@ impl Shared {
     /// Looks for changes by others at once, at most 100 times a second and once for all who ask meanwhile.
     #[cold]
     pub(crate) fn look_for_newer(&self) -> Result<()> {
-        let before = self.looks.load(Ordering::Acquire);
+        let before = self.looks_started.load(Ordering::Acquire);
         loop {
             let mut reader = lock(&self.reader);
-            if self.looks.load(Ordering::Acquire) > before {
+            // A look that began after we asked serves us too; one that failed does not.
+            if reader.looked > before {
                 return Ok(());
             }
             let since = reader.last_look.map_or(limits::LOOK_SPACING, |look| look.elapsed());
@@ -154,14 +157,16 @@ impl Shared {
     }
 
     pub(crate) fn close(&self) {
+        // From here on nobody begins anything; whoever has begun holds one of the locks.
+        self.unlocked.store(None);
         lock(&self.writer).close();
         let mut reader = lock(&self.reader);
-        self.unlocked.store(None);
         reader.database.close();
         let entries = std::mem::take(&mut reader.entries);
         drop(reader);
+        let patience = Instant::now() + limits::CLOSE_WAIT;
         for entry in entries.values() {
-            entry.close();
+            entry.close(patience);
         }
     }
 
@@ -204,7 +209,7 @@ impl Shared {
     fn look(&self, reader: &mut Reader) -> Result<()> {
         self.unlocked()?;
         let started = coarse_milliseconds();
-        self.looks.fetch_add(1, Ordering::AcqRel);
+        let number = self.looks_started.fetch_add(1, Ordering::AcqRel) + 1;
         reader.last_look = Some(Instant::now());
         if reader.database.changed()? {
             let generation = self.read(reader, |tree, _| Ok(tree.store().generation))?;
@@ -212,6 +217,7 @@ impl Shared {
             reader.database.settle();
         }
         self.freshness.looked(started);
+        reader.looked = number;
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 //! The only modules of this crate that may use `unsafe`.
 
 pub(crate) mod clock;
+pub(crate) mod descriptor;
 pub(crate) mod fork;
 pub(crate) mod pages;
 pub(crate) mod wiped;

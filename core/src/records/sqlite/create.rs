@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::database::{FileOptions, open, refuse_network};
+use super::database::{FileOptions, open, refuse_network, require_wal};
 use super::errors::storage_error;
 use super::rows::SqliteRows;
 use super::schema;
@@ -80,15 +80,7 @@ impl Draft {
 
     fn build(&self, options: &FileOptions, fill: impl FnOnce(&dyn Rows) -> Result<()>) -> Result<()> {
         let mut connection = open(&self.0, options.busy_timeout)?;
-        let mode: String = connection
-            .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))
-            .map_err(storage_error)?;
-        if mode != "wal" {
-            return Err(Error::new(
-                ErrorKind::Unsupported,
-                "this file system does not support SQLite's WAL mode",
-            ));
-        }
+        require_wal(&connection)?;
         let transaction =
             connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(storage_error)?;
         schema::install(&transaction)?;

@@ -14,6 +14,7 @@ use super::schema;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits;
 use crate::records::Rows;
+use crate::sys::fork;
 
 /// How the file is used.
 #[derive(Clone, Debug)]
@@ -26,13 +27,15 @@ pub(crate) struct FileOptions {
 pub(crate) struct Database {
     path: PathBuf,
     options: FileOptions,
+    /// The file that was opened first, whatever now stands at its path.
+    file: Option<(u64, u64)>,
     connection: Option<Connected>,
 }
 
 struct Connected {
     connection: Connection,
-    /// The file that this connection has open, whatever now stands at its path.
-    file: (u64, u64),
+    /// The process that opened it, as [`fork::epoch`] tells.
+    epoch: u64,
     /// SQLite's count of other connections' commits: as last seen, and as last taken in.
     seen: i64,
     settled: Option<i64>,
@@ -45,7 +48,12 @@ impl Database {
         if !options.allow_network_fs {
             refuse_network(&path)?;
         }
-        Ok(Self { path, options, connection: None })
+        Ok(Self { path, options, file: None, connection: None })
+    }
+
+    /// Another connection, to come, to the very file that this one has opened.
+    pub(crate) fn sibling(&self) -> Self {
+        Self { path: self.path.clone(), options: self.options.clone(), file: self.file, connection: None }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -54,6 +62,7 @@ impl Database {
 
     /// Runs in one read transaction: everything read is of one moment.
     pub(crate) fn read<T>(&mut self, run: impl FnOnce(&dyn Rows) -> Result<T>) -> Result<T> {
+        self.refuse_replaced()?;
         let connection = &mut self.connected()?.connection;
         let transaction = connection.transaction().map_err(storage_error)?;
         run(&SqliteRows::new(&transaction))
@@ -61,17 +70,20 @@ impl Database {
 
     /// Runs in one write transaction, begun IMMEDIATE; an error undoes all of it.
     pub(crate) fn write<T>(&mut self, run: impl FnOnce(&dyn Rows) -> Result<T>) -> Result<T> {
+        self.refuse_replaced()?;
         let connection = &mut self.connected()?.connection;
         let transaction =
             connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(storage_error)?;
         let value = run(&SqliteRows::new(&transaction))?;
         transaction.commit().map_err(storage_error)?;
+        // What was written into a file that nobody finds any more is not acknowledged.
+        self.refuse_replaced()?;
         Ok(value)
     }
 
     /// Whether others may have committed since [`Database::settle`]; true as well for a new connection.
     pub(crate) fn changed(&mut self) -> Result<bool> {
-        self.drop_if_replaced()?;
+        self.refuse_replaced()?;
         let connected = self.connected()?;
         connected.seen = data_version(&connected.connection)?;
         Ok(connected.settled != Some(connected.seen))
@@ -109,20 +121,30 @@ impl Database {
 
     /// Closes the connection as the last act of a store.
     pub(crate) fn close(&mut self) {
-        self.connection = None;
+        // The WAL at a path that has another file now is that file's.
+        if self.refuse_replaced().is_ok() {
+            self.connection = None;
+        }
+        self.disconnect();
     }
 
     fn connected(&mut self) -> Result<&mut Connected> {
+        // A bare clone() runs no fork handlers. The parent's connection is then left as it is: even closing it
+        // would let go of the parent's locks.
+        if self.connection.as_ref().is_some_and(|connected| connected.epoch != fork::epoch()) {
+            std::mem::forget(self.connection.take());
+        }
         if self.connection.is_none() {
             self.connection = Some(self.connect()?);
         }
         self.connection.as_mut().ok_or_else(|| Error::internal("no connection"))
     }
 
-    fn connect(&self) -> Result<Connected> {
+    fn connect(&mut self) -> Result<Connected> {
         let file = identity(&self.path)?;
         let connection = open(&self.path, self.options.busy_timeout)?;
         schema::check(&connection)?;
+        require_wal(&connection)?;
         // Whoever swapped the file in between would have us watch the wrong one.
         if identity(&self.path)? != file {
             return Err(Error::new(
@@ -130,17 +152,23 @@ impl Database {
                 "the store's file was replaced while it was opened; try again",
             ));
         }
-        Ok(Connected { connection, file, seen: 0, settled: None })
+        self.file = Some(file);
+        Ok(Connected { connection, epoch: fork::epoch(), seen: 0, settled: None })
     }
 
-    /// A file renamed over ours leaves the connection with one that nobody else sees.
-    fn drop_if_replaced(&mut self) -> Result<()> {
-        if let Some(connected) = &self.connection
-            && identity(&self.path)? != connected.file
-        {
-            self.connection = None;
-        }
-        Ok(())
+    /// A file renamed over ours strands the connection: what it writes nobody else would see, and closing it as
+    /// usual would delete a WAL that now is the other file's.
+    fn refuse_replaced(&mut self) -> Result<()> {
+        let Some(file) = self.file else { return Ok(()) };
+        let problem = match identity(&self.path) {
+            Ok(now) if now == file => return Ok(()),
+            Ok(_) => Error::integrity(
+                "another file was put in the store's place; close the store and open it again",
+            ),
+            Err(error) => error,
+        };
+        self.disconnect();
+        Err(problem)
     }
 }
 
@@ -177,6 +205,20 @@ fn defend(connection: &Connection, busy_timeout: Duration) -> rusqlite::Result<(
     )?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(())
+}
+
+/// Whoever can write the file can set another journal mode: then readers and writers would wait for each other.
+pub(super) fn require_wal(connection: &Connection) -> Result<()> {
+    let mode = |row: &rusqlite::Row<'_>| row.get::<_, String>(0);
+    let now = connection.pragma_query_value(None, "journal_mode", mode).map_err(storage_error)?;
+    if now == "wal" {
+        return Ok(());
+    }
+    let set = connection.pragma_update_and_check(None, "journal_mode", "WAL", mode).map_err(storage_error)?;
+    if set == "wal" {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Unsupported, "this file system does not support SQLite's WAL mode"))
 }
 
 fn data_version(connection: &Connection) -> Result<i64> {

@@ -8,10 +8,12 @@ use crate::error::{Error, ErrorKind};
 /// Translates an error of SQLite. Its texts name tables and never values, so they may be kept as cause.
 pub(super) fn storage_error(error: rusqlite::Error) -> Error {
     let translated = match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Error::new(
-            ErrorKind::Busy,
-            "another process held the store for longer than busy_timeout; try again",
-        ),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed) => {
+            Error::new(
+                ErrorKind::Busy,
+                "another process held the store for longer than busy_timeout; try again",
+            )
+        }
         Some(ErrorCode::DiskFull) => Error::new(
             ErrorKind::StorageFull,
             "the disk is full; nothing was half written; make room and try again",

@@ -50,7 +50,7 @@ impl Rows for SqliteRows<'_> {
     fn store(&self) -> Result<StoreRow> {
         let row = self.one(
             "SELECT store_id, created_at, generation, kek_version, wraps_signature, audit_sequence, audit_hash, \
-             nodes, root FROM store",
+             nodes, root FROM store WHERE id = 1",
             [],
             |row| {
                 Ok(StoreRow {
@@ -370,7 +370,8 @@ impl Rows for SqliteRows<'_> {
     fn stored_entities(&self) -> Result<Vec<(EntityKind, String)>> {
         let rows = self.all(
             "SELECT 'key', key_id FROM key UNION SELECT 'key', key_id FROM key_version \
-             UNION SELECT substr(scope, 1, instr(scope, '/') - 1), substr(scope, instr(scope, '/') + 1) FROM index_root \
+             UNION SELECT CASE WHEN scope GLOB 'key/*' THEN 'key' WHEN scope GLOB 'purpose/*' THEN 'purpose' ELSE scope END, \
+             substr(scope, instr(scope, '/') + 1) FROM index_root \
              UNION SELECT 'purpose', purpose FROM purpose \
              UNION SELECT 'recipient', recipient_id FROM recipient \
              UNION SELECT 'recipient', recipient_id FROM kek_wrap \

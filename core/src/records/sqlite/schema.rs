@@ -141,20 +141,20 @@ const OBJECTS: [(&str, &str, &str); 13] = [
 ) STRICT, WITHOUT ROWID",
     ),
     (
+        "table",
+        "audit",
+        "CREATE TABLE audit (
+    sequence INTEGER NOT NULL PRIMARY KEY CHECK (sequence >= 1),
+    record TEXT NOT NULL,
+    hash BLOB NOT NULL CHECK (length(hash) = 32)
+) STRICT, WITHOUT ROWID",
+    ),
+    (
         "index",
         "key_version_current",
         "CREATE UNIQUE INDEX key_version_current ON key_version (key_id) WHERE is_current = 1",
     ),
     ("index", "key_version_tag", "CREATE UNIQUE INDEX key_version_tag ON key_version (tag, key_id)"),
-    (
-        "table",
-        "audit",
-        "CREATE TABLE audit (
-    sequence INTEGER NOT NULL PRIMARY KEY,
-    record TEXT NOT NULL,
-    hash BLOB NOT NULL CHECK (length(hash) = 32)
-) STRICT, WITHOUT ROWID",
-    ),
 ];
 
 /// Writes the schema into an empty file.
