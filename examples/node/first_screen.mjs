@@ -1,7 +1,8 @@
-// The README's first sample. It wants app.keyfold with a key named pii, and KEYFOLD_MASTER_KEY:
+// The README's first sample. It wants a store with a key named pii:
 //
-//   export KEYFOLD_MASTER_KEY=$(keyfold master-key generate)
-//   keyfold --store app.keyfold init && keyfold --store app.keyfold key create pii
+//   keyfold master-key generate --out master.key
+//   export KEYFOLD_STORE=app.keyfold KEYFOLD_MASTER_KEY=file:master.key
+//   keyfold init && keyfold key create pii
 
 import { open } from "keyfold";
 

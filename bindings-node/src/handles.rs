@@ -1,0 +1,81 @@
+//! Stores and keys by number. Each JavaScript thread has tables of its own, so a number from elsewhere, or made
+//! up, finds nothing or something that this thread holds anyway.
+
+use std::cell::RefCell;
+use std::thread::LocalKey;
+
+use keyfold::{Error, ErrorKind, Key, Result, Store};
+
+thread_local! {
+    static STORES: Table<Store> = const { Table::new() };
+    static KEYS: Table<Key> = const { Table::new() };
+}
+
+struct Table<T>(RefCell<Vec<Option<T>>>);
+
+impl<T> Table<T> {
+    const fn new() -> Self {
+        Self(RefCell::new(Vec::new()))
+    }
+
+    fn insert(&self, value: T) -> u32 {
+        let mut slots = self.0.borrow_mut();
+        let free = slots.iter().position(Option::is_none).unwrap_or(slots.len());
+        match slots.get_mut(free) {
+            Some(slot) => *slot = Some(value),
+            None => slots.push(Some(value)),
+        }
+        free as u32
+    }
+
+    fn remove(&self, handle: u32) -> Option<T> {
+        self.0.borrow_mut().get_mut(handle as usize).and_then(Option::take)
+    }
+}
+
+fn with<T, R>(
+    table: &'static LocalKey<Table<T>>,
+    handle: u32,
+    run: impl FnOnce(&T) -> Result<R>,
+) -> Result<R> {
+    table.with(|table| match table.0.borrow().get(handle as usize) {
+        Some(Some(value)) => run(value),
+        _ => Err(Error::new(ErrorKind::Closed, "this handle was released")),
+    })
+}
+
+pub fn insert_store(store: Store) -> u32 {
+    STORES.with(|table| table.insert(store))
+}
+
+pub fn store(handle: u32) -> Result<Store> {
+    with(&STORES, handle, |store| Ok(store.clone()))
+}
+
+pub fn release_store(handle: u32) {
+    drop(STORES.with(|table| table.remove(handle)));
+}
+
+pub fn insert_key(key: Key) -> u32 {
+    KEYS.with(|table| table.insert(key))
+}
+
+pub fn key(handle: u32) -> Result<Key> {
+    with(&KEYS, handle, |key| Ok(key.clone()))
+}
+
+/// Runs with the key, which must not call back.
+#[inline]
+pub fn with_key<R>(handle: u32, run: impl FnOnce(&Key) -> Result<R>) -> Result<R> {
+    with(&KEYS, handle, run)
+}
+
+pub fn release_key(handle: u32) {
+    drop(KEYS.with(|table| table.remove(handle)));
+}
+
+/// Lets go of everything that this thread holds.
+pub fn release_all() {
+    drop(KEYS.with(|table| std::mem::take(&mut *table.0.borrow_mut())));
+    drop(STORES.with(|table| std::mem::take(&mut *table.0.borrow_mut())));
+}

@@ -1,0 +1,156 @@
+//! The functions of a key. Each takes its handle first; `bound` is what `lib/bound.js` makes of aad or context.
+
+use keyfold::{Error, ErrorKind, IndexOptions, Key, Result};
+
+use crate::bound::Bound;
+use crate::handles::{self, with_key};
+use crate::raw::{Bytes, Js, Value};
+use crate::wiped::WipedText;
+
+/// What every text form begins with.
+const TEXT_PREFIX: &[u8] = b"kf1.";
+
+/// releaseKey(key): forgets the handle.
+pub fn release<'a>(js: Js<'a>, arguments: &[Value<'a>]) -> Result<Value<'a>> {
+    handles::release_key(js.handle(arguments[0]));
+    js.undefined()
+}
+
+/// info(key) → KeyInfo
+pub fn info<'a>(js: Js<'a>, arguments: &[Value<'a>]) -> Result<Value<'a>> {
+    let info = handles::key(js.handle(arguments[0]))?.info()?;
+    crate::answer::Answer::KeyInfo(info).into_js(js)
+}
+
+/// encrypt(key, plaintext, bound, target, offset) → bytes written from offset on, or −1 − the length wanted.
+pub fn encrypt<'a>(js: Js<'a>, arguments: &[Value<'a>]) -> Result<Value<'a>> {
+    let [key, plaintext, bound, target, offset, ..] = arguments else { return js.undefined() };
+    let mut plaintext = js.bytes(*plaintext, "the plaintext")?;
+    let mut bound = Bound::read(js, *bound)?;
+    let mut none = Bytes::None;
+    let offset = js.handle(*offset) as usize;
+    let mut target = js.target(*target, offset, [&mut plaintext, bound.raw().unwrap_or(&mut none)])?;
+    let outcome = with_key(js.handle(*key), |key| {
+        let encryption = key.encryption()?;
+        let length = encryption.length(plaintext.as_slice().len())?;
+        if length > target.length() {
+            return Ok(wanted(length));
+        }
+        encryption.write(plaintext.as_slice(), bound.aad(), target.first(length))?;
+        Ok(length as i32)
+    })?;
+    js.integer(outcome)
+}
+
+/// decrypt(key, ciphertext, bound, target, exactly) → bytes written, or −1 − the length wanted where the target is
+/// shorter or, with `exactly`, of another length.
+pub fn decrypt<'a>(js: Js<'a>, arguments: &[Value<'a>]) -> Result<Value<'a>> {
+    let [key, ciphertext, bound, target, exactly, ..] = arguments else { return js.undefined() };
+    let exactly = js.flag(*exactly)?;
+    let mut ciphertext = js.ciphertext(*ciphertext)?;
+    let mut bound = Bound::read(js, *bound)?;
+    let mut none = Bytes::None;
+    let mut target = js.target(*target, 0, [&mut ciphertext, bound.raw().unwrap_or(&mut none)])?;
+    let fits = |length: usize, room: usize| if exactly { length == room } else { length <= room };
+    let outcome = with_key(js.handle(*key), |key| {
+        let decoded;
+        let mut bytes = ciphertext.as_slice();
+        if bytes.starts_with(TEXT_PREFIX) {
+            decoded = decode(key, bytes)?;
+            bytes = &decoded;
+        }
+        let decryption = key.decryption(bytes)?;
+        let length = decryption.length();
+        if !fits(length, target.length()) {
+            return Ok(wanted(length));
+        }
+        decryption.write(bound.aad(), target.first(length))?;
+        Ok(length as i32)
+    })?;
+    js.integer(outcome)
+}
+
+/// The bytes of a text form; a malformed one fails as any other ciphertext does.
+fn decode(key: &Key, text: &[u8]) -> Result<Vec<u8>> {
+    let decoded = std::str::from_utf8(text).ok().and_then(|text| keyfold::from_text(text).ok());
+    match decoded {
+        Some(bytes) => Ok(bytes),
+        // Always an error: the core has the words for it.
+        None => key.decrypt(text, keyfold::Aad::NONE).map(|_| Vec::new()),
+    }
+}
+
+/// At most 64 MiB and a few bytes, so it fits.
+fn wanted(length: usize) -> i32 {
+    -1 - length as i32
+}
+
+/// encryptText(key, text, bound) → text form
+pub fn encrypt_text<'a>(js: Js<'a>, arguments: &[Value<'a>]) -> Result<Value<'a>> {
+    let plaintext = js.text(arguments[1], "the plaintext")?;
+    let bound = Bound::read(js, arguments[2])?;
+    js.string(&with_key(js.handle(arguments[0]), |key| key.encrypt_text(&plaintext, bound.aad()))?)
+}
+
+/// decryptText(key, textForm, bound) → text
+pub fn decrypt_text<'a>(js: Js<'a>, arguments: &[Value<'a>]) -> Result<Value<'a>> {
+    let ciphertext = js.text_form(arguments[1], "the ciphertext")?;
+    let bound = Bound::read(js, arguments[2])?;
+    js.string(&with_key(js.handle(arguments[0]), |key| key.decrypt_text(&ciphertext, bound.aad()))?)
+}
+
+/// ciphertextLength(key, length) → length
+pub fn ciphertext_length<'a>(js: Js<'a>, arguments: &[Value<'a>]) -> Result<Value<'a>> {
+    let length = js.whole(arguments[1], "the length")? as usize;
+    let length = with_key(js.handle(arguments[0]), |key| key.encryption()?.length(length))?;
+    js.number(length as f64)
+}
+
+/// reencrypt(key, ciphertext, bound) → bytes for bytes, text for text
+pub fn reencrypt<'a>(js: Js<'a>, arguments: &[Value<'a>]) -> Result<Value<'a>> {
+    let bound = Bound::read(js, arguments[2])?;
+    let handle = js.handle(arguments[0]);
+    if js.is_string(arguments[1])? {
+        let ciphertext = js.text_form(arguments[1], "the ciphertext")?;
+        return js.string(&with_key(handle, |key| key.reencrypt_text(&ciphertext, bound.aad()))?);
+    }
+    let ciphertext = js.bytes(arguments[1], "the ciphertext")?;
+    js.buffer(&with_key(handle, |key| key.reencrypt(ciphertext.as_slice(), bound.aad()))?)
+}
+
+/// needsReencrypt(key, ciphertext) → boolean
+pub fn needs_reencrypt<'a>(js: Js<'a>, arguments: &[Value<'a>]) -> Result<Value<'a>> {
+    let ciphertext = js.ciphertext(arguments[1])?;
+    js.boolean(with_key(js.handle(arguments[0]), |key| key.needs_reencrypt(ciphertext.as_slice()))?)
+}
+
+/// blindIndex(key, value, field, kind, bits) → bytes
+pub fn blind_index<'a>(js: Js<'a>, arguments: &[Value<'a>]) -> Result<Value<'a>> {
+    let (value, field, options) = index_question(js, arguments)?;
+    js.buffer(&with_key(js.handle(arguments[0]), |key| key.blind_index(value.as_slice(), &field, &options))?)
+}
+
+/// blindIndexes(key, value, field, kind, bits) → [bytes]
+pub fn blind_indexes<'a>(js: Js<'a>, arguments: &[Value<'a>]) -> Result<Value<'a>> {
+    let (value, field, options) = index_question(js, arguments)?;
+    let indexes =
+        with_key(js.handle(arguments[0]), |key| key.blind_indexes(value.as_slice(), &field, &options))?;
+    let buffers: Result<Vec<_>> = indexes.iter().map(|index| js.buffer(index)).collect();
+    js.array(&buffers?)
+}
+
+fn index_question<'a>(js: Js<'a>, arguments: &[Value<'a>]) -> Result<(Bytes<'a>, WipedText, IndexOptions)> {
+    let value = js.bytes_or_text(arguments[1], "the value")?;
+    let field = js.text(arguments[2], "field")?;
+    let mut options = IndexOptions::new();
+    if !js.is_nothing(arguments[3])? {
+        options.kind = js.text(arguments[3], "kind")?.to_string();
+    }
+    if !js.is_nothing(arguments[4])? {
+        let bits = js.whole(arguments[4], "bits")?;
+        options.bits = u32::try_from(bits).map_err(|_| {
+            Error::new(ErrorKind::InvalidArgument, format!("bits is {bits}; that is too many"))
+        })?;
+    }
+    Ok((value, field, options))
+}

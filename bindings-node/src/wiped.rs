@@ -1,0 +1,59 @@
+//! Texts and bytes that may be secret, wiped when dropped.
+
+use std::hint::black_box;
+use std::ops::Deref;
+
+/// Bytes, wiped when dropped.
+pub struct WipedBytes(Vec<u8>);
+
+/// Text, wiped when dropped.
+pub struct WipedText(String);
+
+impl From<Vec<u8>> for WipedBytes {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+}
+
+impl From<String> for WipedText {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl Deref for WipedBytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Deref for WipedText {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Drop for WipedBytes {
+    fn drop(&mut self) {
+        wipe(&mut self.0);
+    }
+}
+
+impl Drop for WipedText {
+    fn drop(&mut self) {
+        wipe(&mut std::mem::take(&mut self.0).into_bytes());
+    }
+}
+
+/// Overwrites with zeros, many bytes at a time; `black_box` may read them, so they cannot be left out. No bytes are
+/// left alone: where an empty vector points, some processors take 100 ns to write nothing.
+pub fn wipe(bytes: &mut [u8]) {
+    if !bytes.is_empty() {
+        bytes.fill(0);
+        black_box(bytes);
+    }
+}
