@@ -4,6 +4,7 @@ BUILD := build
 VENV := $(BUILD)/venv
 PYTHON ?= python3
 CARGO ?= cargo
+RELEASE := $(or $(CARGO_TARGET_DIR),target)/release
 export KEYFOLD_ORACLE_PYTHON := $(CURDIR)/$(VENV)/bin/python
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find core/src core/Cargo.toml -type f 2>/dev/null)
 PYTHON_SOURCES := $(shell find bindings-python -type f -not -path '*/.*' -not -name '*.so' -not -path '*__pycache__*')
@@ -32,9 +33,10 @@ bench: build
 
 build: rust python node
 
-# The library, the command, the examples: one build for all of them.
+# The library, the command, the examples: one build for all of them. Programs look for the library by its soname.
 rust:
 	@$(CARGO) build --release --workspace --examples --lib --bins
+	@ln -sf libkeyfold.so $(RELEASE)/libkeyfold.so.0
 
 python: $(BUILD)/python.stamp
 node: $(BUILD)/node.stamp

@@ -39,7 +39,8 @@ class Driver:
         assert self.process.stdin and self.process.stdout
         self.process.stdin.write(f"{operation} {key} {binding} {data.hex() or '-'}\n")
         self.process.stdin.flush()
-        return self.process.stdout.readline().rstrip("\n") or "no answer"
+        line = self.process.stdout.readline()
+        return line.rstrip("\n") if line else "error no answer"
 
     def close(self) -> bool:
         assert self.process.stdin
@@ -106,7 +107,7 @@ def cell(writer: Driver | CommandLine, reader: Driver | CommandLine, algorithm: 
     for binding, message in itertools.product(BINDINGS, MESSAGES):
         what = f"{writer.name} to {reader.name}, {algorithm}, {binding[:8]}, {len(message)} bytes"
         sealed = writer.ask("seal", algorithm, binding, message)
-        if sealed.startswith(("error", "no answer")):
+        if sealed.startswith("error"):
             failures.append(f"{what}: seal: {sealed}")
             continue
         opened = reader.ask("open", algorithm, binding, bytes.fromhex(sealed))
