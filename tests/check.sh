@@ -8,14 +8,15 @@ say() { printf '%s\n' "$*"; }
 say "Rust: formatting"
 cargo fmt --all --check
 say "Rust: lints"
-cargo clippy --quiet --release --workspace --all-targets --features keyfold/portable -- -D warnings
+cargo clippy --quiet --release -p keyfold -p keyfold-ffi -p keyfold-cli --all-targets --features keyfold/portable -- -D warnings
+cargo clippy --quiet --release -p keyfold-python -p keyfold-node -- -D warnings
 say "Rust: documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --quiet --release --no-deps -p keyfold
 say "C: the header is up to date"
 cargo test --quiet --release -p keyfold-ffi
 say "Python: formatting and lints"
-"$bin/ruff" format --check --quiet --line-length 120 bindings-python examples tests benches cli/tests
-"$bin/ruff" check --quiet --line-length 120 bindings-python examples tests benches cli/tests
+"$bin/ruff" format --check --quiet bindings-python examples tests benches cli/tests
+"$bin/ruff" check --quiet bindings-python examples tests benches cli/tests
 say "Python: stubs"
 (cd build && ../$bin/python -m mypy.stubtest keyfold)
 say "Node: types"

@@ -19,7 +19,9 @@ for page in PAGES:
     for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
         if not (page.parent / link).exists():
             problems.append(f"{name}: the link to {link} leads nowhere")
-    for path in re.findall(r"`((?:core|ffi-c|bindings-python|bindings-node|cli|tests|benches|docs|include|examples)/[\w./-]+)`", text):
+    for path in re.findall(
+        r"`((?:core|ffi-c|bindings-python|bindings-node|cli|tests|benches|docs|include|examples)/[\w./-]+)`", text
+    ):
         if not (ROOT / path).exists() and not (page.parent / path).exists():
             problems.append(f"{name}: there is no {path}")
     if re.search(r"/(?:work|home|root|tmp)/\w", text):

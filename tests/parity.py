@@ -21,7 +21,10 @@ RUST = {
 }
 
 # Calls by what they are called on; as in Rust and Python, with what another language calls it where that differs.
-STORE = "key key_info list_keys list_key_versions create_key rotate_key encrypt decrypt inspect check anchor fingerprint close"
+STORE = (
+    "key key_info list_keys list_key_versions create_key rotate_key encrypt decrypt inspect check anchor"
+    " fingerprint close"
+)
 KEY = "id info encrypt decrypt encrypt_text decrypt_text reencrypt needs_reencrypt blind_index blind_indexes"
 MODULE = "generate_master_key is_ciphertext to_text from_text"
 NODE = """
@@ -61,7 +64,9 @@ def errors(node: dict[str, list[str]]) -> None:
     kinds = re.findall(r'^    (\w+) = (\d+), "(\w+)";', (ROOT / "core/src/error.rs").read_text(), re.M)
     check(len(kinds) == 20, f"the core has {len(kinds)} kinds of error")
     in_c = dict(re.findall(r"^\s+(KEYFOLD_\w+) = (\d+),?$", HEADER, re.M))
-    in_python = {c.__name__ for c in vars(keyfold).values() if isinstance(c, type) and issubclass(c, keyfold.KeyfoldError)}
+    in_python = {
+        c.__name__ for c in vars(keyfold).values() if isinstance(c, type) and issubclass(c, keyfold.KeyfoldError)
+    }
     for name, number, code in kinds:
         check(in_c.get(code) == number, f"C has {code} = {in_c.get(code)}, not {number}")
         check(name in in_python, f"Python has no {name}")

@@ -191,11 +191,14 @@ impl Verdict {
     }
 }
 
+/// Changes the file; false where SQLite does not let it through.
+type Change = dyn Fn(&Connection) -> rusqlite::Result<bool> + Send + Sync;
+
 /// One way to spoil a file. It answers whether SQLite let it.
 struct Attack {
     name: String,
     refusals: Vec<ErrorKind>,
-    run: Box<dyn Fn(&Connection) -> rusqlite::Result<bool> + Send + Sync>,
+    run: Box<Change>,
 }
 
 impl Attack {

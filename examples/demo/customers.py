@@ -1,9 +1,9 @@
 """An application's database of customers, with e-mail, phone and note encrypted.
 
-    customers.py fill DATABASE COUNT     makes realistic customers
-    customers.py show DATABASE           one row as stored and as read
-    customers.py verify DATABASE         reads every field of every row
-    customers.py swap DATABASE           exchanges two rows' e-mails, as an intruder would, and reads them
+customers.py fill DATABASE COUNT     makes realistic customers
+customers.py show DATABASE           one row as stored and as read
+customers.py verify DATABASE         reads every field of every row
+customers.py swap DATABASE           exchanges two rows' e-mails, as an intruder would, and reads them
 """
 
 import sqlite3

@@ -56,7 +56,9 @@ class CommandLine:
     def ask(self, operation: str, key: str, binding: str, data: bytes) -> str:
         if operation == "rotate":
             return self.run(["key", "rotate", key], b"")
-        noun = {"seal": "encrypt", "open": "decrypt", "sealtext": "encrypt", "opentext": "decrypt"}.get(operation, operation)
+        noun = {"seal": "encrypt", "open": "decrypt", "sealtext": "encrypt", "opentext": "decrypt"}.get(
+            operation, operation
+        )
         arguments = [noun, key]
         if operation == "sealtext":
             arguments.append("--text")

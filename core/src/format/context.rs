@@ -11,18 +11,20 @@ use crate::limits;
 const LABEL: &[u8] = b"kf-context-v1";
 
 /// Associated data as handed to the cipher; contexts of usual size stay on the stack.
-pub(crate) type AadBytes<'a> = AadCow<'a>;
-
-pub(crate) enum AadCow<'a> {
+#[expect(
+    clippy::large_enum_variant,
+    reason = "on the stack is the point: a box would be an allocation a call"
+)]
+pub(crate) enum AadBytes<'a> {
     Borrowed(&'a [u8]),
     Encoded(SmallVec<[u8; 256]>),
 }
 
-impl AsRef<[u8]> for AadCow<'_> {
+impl AsRef<[u8]> for AadBytes<'_> {
     fn as_ref(&self) -> &[u8] {
         match self {
-            AadCow::Borrowed(bytes) => bytes,
-            AadCow::Encoded(bytes) => bytes,
+            AadBytes::Borrowed(bytes) => bytes,
+            AadBytes::Encoded(bytes) => bytes,
         }
     }
 }
@@ -165,8 +167,8 @@ impl<'a> Aad<'a> {
             Aad::Raw(bytes) if bytes.len() > limits::AAD_BYTES => {
                 Err(Error::limit(format!("aad is at most {} bytes", limits::AAD_BYTES)))
             }
-            Aad::Raw(bytes) => Ok(AadCow::Borrowed(bytes)),
-            Aad::Context(context) => Ok(AadCow::Encoded(context.encode()?)),
+            Aad::Raw(bytes) => Ok(AadBytes::Borrowed(bytes)),
+            Aad::Context(context) => Ok(AadBytes::Encoded(context.encode()?)),
         }
     }
 }

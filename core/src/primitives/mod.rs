@@ -17,7 +17,7 @@ mod backend;
 mod hash;
 mod hpke;
 mod identity;
-#[cfg(feature = "portable")]
+#[cfg(all(feature = "portable", any(test, not(feature = "aws-lc"))))]
 mod portable;
 mod random;
 #[cfg(test)]
