@@ -10,6 +10,7 @@ last line; with CI=true in the environment a skip is a failure.
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -32,6 +33,7 @@ SUITES: dict[str, list[str]] = {
     "node": ["npm", "test", "--silent", "-w", "bindings-node"],
     "command line": [CARGO, "test", "--release", "-p", "keyfold-cli"],
     "command line edge inputs": [PYTHON, "cli/tests/edge_inputs.py"],
+    "command line on a terminal": [PYTHON, "cli/tests/terminal.py"],
     "five writers, five readers": [PYTHON, "tests/interop/run.py"],
     "names and errors in every language": [PYTHON, "tests/parity.py"],
     "worked example": [PYTHON, "tests/oracles/worked_example.py"],
@@ -78,6 +80,8 @@ def main() -> int:
     LOGS.mkdir(parents=True, exist_ok=True)
     passed = failed = 0
     skips: list[str] = []
+    if not shutil.which("strace"):
+        skips.append("rust: counting system calls on the hot path; install strace")
     for name in sys.argv[1:] or SUITES:
         one = run(name)
         passed, failed, skips = passed + one[0], failed + one[1], skips + one[2]

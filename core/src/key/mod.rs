@@ -91,9 +91,8 @@ impl Key {
     pub fn needs_reencrypt(&self, ciphertext: impl AsRef<[u8]>) -> Result<bool> {
         let bytes = decode_ciphertext(ciphertext.as_ref()).ok_or_else(|| self.decryption_failed())?;
         let tag = Envelope::parse(&bytes).ok_or_else(|| self.decryption_failed())?.tag;
-        let loaded = self.loaded_with(tag)?;
-        let version = snapshot(&loaded)?.by_tag(tag).ok_or_else(|| self.decryption_failed())?;
-        Ok(!version.row.is_current)
+        let (loaded, place) = self.loaded_with(tag)?;
+        Ok(!snapshot(&loaded)?.versions[place].row.is_current)
     }
 
     /// Moves a ciphertext to the current version; one that is there already is verified and returned as it is.
@@ -120,19 +119,31 @@ impl Key {
     #[inline]
     pub fn decryption<'a>(&'a self, ciphertext: &'a [u8]) -> Result<Decryption<'a>> {
         let envelope = Envelope::parse(ciphertext).ok_or_else(|| self.decryption_failed())?;
-        let loaded = self.loaded_with(envelope.tag)?;
-        Decryption::new(self, loaded, envelope.body, envelope.tag)?.ok_or_else(|| self.decryption_failed())
+        let (loaded, place) = self.loaded_with(envelope.tag)?;
+        let found = snapshot(&loaded)?;
+        found.prepare(place)?;
+        let parts = split(envelope.body, found.versions[place].algorithm);
+        let (nonce, body, tag) = parts.ok_or_else(|| self.decryption_failed())?;
+        Ok(Decryption { key: self, loaded, place, nonce, body, tag })
     }
 
-    /// The snapshot; where it does not know the tag, one look whether another process made that version.
+    /// The snapshot and the place of the tag's version in it.
     #[inline]
-    fn loaded_with(&self, tag: u32) -> Result<Loaded> {
+    fn loaded_with(&self, tag: u32) -> Result<(Loaded, usize)> {
         let loaded = self.shared.current(&self.entry)?;
-        if snapshot(&loaded)?.by_tag(tag).is_some() {
-            return Ok(loaded);
+        match snapshot(&loaded)?.place_of(tag) {
+            Some(place) => Ok((loaded, place)),
+            None => self.looked_up(tag),
         }
+    }
+
+    /// One look whether another process made the version with this tag; DecryptionFailed where nobody did.
+    #[cold]
+    fn looked_up(&self, tag: u32) -> Result<(Loaded, usize)> {
         self.shared.look_for_newer()?;
-        self.shared.current(&self.entry)
+        let loaded = self.shared.current(&self.entry)?;
+        let place = snapshot(&loaded)?.place_of(tag).ok_or_else(|| self.decryption_failed())?;
+        Ok((loaded, place))
     }
 
     fn with_snapshot<T>(&self, run: impl FnOnce(&Snapshot) -> Result<T>) -> Result<T> {
@@ -242,15 +253,7 @@ pub struct Decryption<'a> {
     tag: &'a [u8],
 }
 
-impl<'a> Decryption<'a> {
-    #[inline]
-    fn new(key: &'a Key, loaded: Loaded, body: &'a [u8], tag: u32) -> Result<Option<Self>> {
-        let found = snapshot(&loaded)?;
-        let Some(place) = found.prepare(tag)? else { return Ok(None) };
-        let Some((nonce, body, tag)) = split(body, found.versions[place].algorithm) else { return Ok(None) };
-        Ok(Some(Self { key, loaded, place, nonce, body, tag }))
-    }
-
+impl Decryption<'_> {
     /// The length of the plaintext.
     #[inline]
     pub fn length(&self) -> usize {

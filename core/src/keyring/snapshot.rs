@@ -132,8 +132,9 @@ impl Snapshot {
         self.place_of(tag).map(|place| &self.versions[place])
     }
 
+    /// The place of the version with this tag.
     #[inline]
-    fn place_of(&self, tag: u32) -> Option<usize> {
+    pub(crate) fn place_of(&self, tag: u32) -> Option<usize> {
         let found = self.by_tag.binary_search_by_key(&tag, |(tag, _)| *tag).ok()?;
         Some(self.by_tag[found].1)
     }
@@ -143,10 +144,9 @@ impl Snapshot {
         self.current_place.map(|place| &self.versions[place])
     }
 
-    /// The place of the version with this tag, its cipher ready for decrypting; `None` where there is none.
+    /// Has the cipher of the version at this place ready for decrypting. KeyUnavailable where its state forbids it.
     #[inline]
-    pub(crate) fn prepare(&self, tag: u32) -> Result<Option<usize>> {
-        let Some(place) = self.place_of(tag) else { return Ok(None) };
+    pub(crate) fn prepare(&self, place: usize) -> Result<()> {
         let version = &self.versions[place];
         if !version.state.may_decrypt() {
             return Err(self.unavailable(version, "decrypt"));
@@ -154,7 +154,7 @@ impl Snapshot {
         if version.cipher.get().is_none() {
             self.cipher(version)?;
         }
-        Ok(Some(place))
+        Ok(())
     }
 
     /// Whether the version's wrap opens, whatever its state; nothing is kept.
