@@ -188,3 +188,24 @@ fn anchors_and_fingerprints_pin_a_store() {
     let stranger = other.open().anchor().unwrap().to_string();
     assert_eq!(kind(open(&fixture.path(), OpenOptions::new().anchor(stranger))), ErrorKind::IntegrityError);
 }
+
+#[test]
+fn second_names_and_leftover_logs_are_refused() {
+    let fixture = Fixture::new();
+    fixture.open().close();
+    let second = fixture.folder.path().join("second");
+    std::fs::hard_link(fixture.path(), &second).unwrap();
+    let open = |path: &std::path::Path, create: bool| {
+        Store::open_with(path, &fixture.master_key, &OpenOptions::new().create(create))
+    };
+    assert_eq!(kind(open(&fixture.path(), false)), ErrorKind::Unsupported);
+    assert_eq!(kind(open(&second, true)), ErrorKind::Unsupported);
+    std::fs::remove_file(&second).unwrap();
+    assert!(open(&fixture.path(), false).is_ok());
+    for suffix in ["-wal", "-journal"] {
+        let fresh = fixture.folder.path().join(format!("fresh{suffix}"));
+        std::fs::write(fixture.folder.path().join(format!("fresh{suffix}{suffix}")), b"old").unwrap();
+        assert_eq!(kind(open(&fresh, true)), ErrorKind::AlreadyExists);
+        assert!(!fresh.exists());
+    }
+}

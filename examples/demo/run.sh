@@ -61,6 +61,7 @@ PYTHON
 if keyfold --store tampered.keyfold encrypt customers "$demo/run.sh" --text >out 2>&1; then
     echo "a tampered store was used" >&2; exit 1
 fi
+grep -q KEYFOLD_INTEGRITY_ERROR out || { cat out >&2; exit 1; }
 sed 's/^/   refused: /' out
 
 step "The store itself is in order."

@@ -47,7 +47,8 @@ impl Shared {
         let _opening = forking::opening()?;
         if options.create && path.symlink_metadata().is_err() {
             match create(path, &file_options, &master_key.secret, &actor) {
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                Err(error) if error.kind() == ErrorKind::AlreadyExists && path.symlink_metadata().is_ok() => {
+                }
                 outcome => outcome?,
             }
         }

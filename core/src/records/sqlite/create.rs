@@ -27,6 +27,7 @@ pub(crate) fn create(
     if target.symlink_metadata().is_ok() {
         return Err(already_exists(&target));
     }
+    refuse_leftovers(&target)?;
     let draft = Draft::new(&target)?;
     draft.build(options, fill)?;
     draft.publish(&target)?;
@@ -49,6 +50,22 @@ fn place(path: &Path) -> Result<(PathBuf, PathBuf)> {
     })?;
     let target = folder.join(name);
     Ok((folder, target))
+}
+
+/// SQLite would take the WAL of an earlier store at this path for the new one's.
+fn refuse_leftovers(target: &Path) -> Result<()> {
+    for suffix in ["-wal", "-journal"] {
+        let mut path = target.as_os_str().to_owned();
+        path.push(suffix);
+        let path = Path::new(&path);
+        if path.symlink_metadata().is_ok() {
+            return Err(Error::new(
+                ErrorKind::AlreadyExists,
+                format!("{} is left of an earlier store; move it away first", path.display()),
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn already_exists(path: &Path) -> Error {
@@ -92,12 +109,18 @@ impl Draft {
 
     /// Gives the finished file its name, unless somebody else was faster.
     fn publish(&self, target: &Path) -> Result<()> {
-        match fs::hard_link(&self.0, target) {
-            Ok(()) => Ok(()),
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Err(already_exists(target)),
-            // File systems without hard links have a rename that does not replace.
-            Err(_) => rename_without_replacing(&self.0, target),
+        match rename_without_replacing(&self.0, target) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => self.link(target),
+            outcome => outcome,
         }
+    }
+
+    /// For systems whose rename always replaces. For a moment the file has two names.
+    fn link(&self, target: &Path) -> Result<()> {
+        fs::hard_link(&self.0, target).map_err(|error| match error.kind() {
+            std::io::ErrorKind::AlreadyExists => already_exists(target),
+            _ => unwritable(target, error),
+        })
     }
 }
 

@@ -232,6 +232,16 @@ fn identity(path: &Path) -> Result<(u64, u64)> {
     if !metadata.is_file() {
         return Err(Error::invalid(format!("{} is not a file", path.display())));
     }
+    // SQLite names the WAL after the path: two names of one file would have two WALs, and lose commits.
+    if metadata.nlink() > 1 {
+        return Err(Error::new(
+            ErrorKind::Unsupported,
+            format!(
+                "{} has a second name (a hard link), under which commits would be lost; remove one",
+                path.display()
+            ),
+        ));
+    }
     Ok((metadata.dev(), metadata.ino()))
 }
 
