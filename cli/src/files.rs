@@ -69,6 +69,20 @@ pub fn print(bytes: &[u8]) -> Result<()> {
     write().map_err(|error| failure("cannot write to standard output", error))
 }
 
+/// Whether the path is that of the store's log, index or journal, which SQLite makes and removes.
+fn is_beside_store(path: &Path, store: &Path) -> bool {
+    let placed = |path: &Path| {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        Some((folder.canonicalize().ok()?, path.file_name()?.to_owned()))
+    };
+    let store = store.canonicalize().unwrap_or_else(|_| store.to_owned());
+    ["-wal", "-shm", "-journal"].iter().any(|suffix| {
+        let mut name = store.clone().into_os_string();
+        name.push(suffix);
+        placed(path).is_some() && placed(path) == placed(Path::new(&name))
+    })
+}
+
 /// Where a result goes.
 pub enum Target<'a> {
     Standard,
@@ -79,6 +93,9 @@ impl<'a> Target<'a> {
     /// Checks at once what would only fail when the work is done.
     pub fn new(path: Option<&'a Path>, force: bool, store: &Path) -> Result<Self> {
         let Some(path) = path.filter(|path| !is_standard(Some(path))) else { return Ok(Self::Standard) };
+        if is_beside_store(path, store) {
+            return Err(invalid(format!("{} belongs to the store and is not replaced", path.display())));
+        }
         let Ok(found) = path.symlink_metadata() else { return Ok(Self::File { path, force }) };
         if !force {
             return Err(exists(path));

@@ -120,7 +120,7 @@ if command -v pkg-config >/dev/null; then
     check "pkg-config" env PKG_CONFIG_PATH="$work/pkgconfig" pkg-config --validate keyfold
     check "pkg-config --static" sh -c "PKG_CONFIG_PATH='$work/pkgconfig' pkg-config --static --libs keyfold | grep -q -- '-lkeyfold.*-lm'"
 else
-    echo "pkg-config is missing: keyfold.pc.in was not tested"
+    echo "skipped: pkg-config is missing: keyfold.pc.in was not tested"
 fi
 
 if [ "${VALGRIND:-1}" = 0 ]; then
@@ -134,13 +134,13 @@ elif command -v valgrind >/dev/null; then
             --errors-for-leak-kinds=definite,indirect,possible "$work/$name"
     done
 else
-    echo "valgrind is missing: leaks and bad accesses were not looked for"
+    echo "skipped: valgrind is missing: leaks and bad accesses were not looked for"
 fi
 
 if command -v python3 >/dev/null; then
     program "edge_inputs" env KEYFOLD_LIBRARY="$work/lib/libkeyfold.so" python3 "$here/edge_inputs.py"
 else
-    echo "python3 is missing: the edge inputs were not tested"
+    echo "skipped: python3 is missing: the edge inputs were not tested"
 fi
 
 echo "$passed passed, $failed failed"
