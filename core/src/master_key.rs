@@ -182,6 +182,9 @@ fn read_file(path: &PathBuf, warnings: &mut Vec<String>) -> Result<SecretBytes> 
         };
         Error::new(kind, format!("the master key file {shown} cannot be read")).with_cause(error)
     })?;
+    if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
+        return Err(Error::invalid(format!("the master key file {shown} is a folder; name a file in it")));
+    }
     let shared = file.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.mode() & 0o077 != 0);
     if shared {
         warnings.push(format!("others may read the master key file {shown}; run: chmod 600 {shown}"));
@@ -286,6 +289,10 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::InvalidArgument);
             assert!(text.len() < 8 || !format!("{error:?}").contains(text), "{error:?}");
         }
+        assert_eq!(
+            MasterKey::file("/").resolve().map(|_| ()).unwrap_err().kind(),
+            ErrorKind::InvalidArgument
+        );
         for bad in ["env:", "file:", "fd:", "fd:x", "fd:-1"] {
             assert!(MasterKey::parse(bad).is_err());
         }
