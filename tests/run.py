@@ -39,6 +39,9 @@ SUITES: dict[str, list[str]] = {
     "first screen and README": [PYTHON, "tests/first_screen.py"],
 }
 
+# Seconds that a suite may take before it counts as hanging.
+PATIENCE = 900
+
 # Our own scripts end with this line; what they ran may have printed it before.
 OWN = re.compile(r"^(?P<passed>\d+) passed, (?P<failed>\d+) failed$", re.M)
 # How other runners say what they ran, once for each program.
@@ -59,13 +62,23 @@ def counts(output: str) -> tuple[int, int]:
 
 def run(name: str) -> tuple[int, int, list[str]]:
     started = time.monotonic()
-    ended = subprocess.run(
-        SUITES[name], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
-    )
-    (LOGS / f"{name.replace(' ', '-').replace(',', '')}.log").write_text(ended.stdout)
-    output = re.sub(r"\x1b\[[0-9;]*m", "", ended.stdout)
+    try:
+        ended = subprocess.run(
+            SUITES[name],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            timeout=PATIENCE,
+        )
+        said, code = ended.stdout, ended.returncode
+    except subprocess.TimeoutExpired as late:
+        said, code = f"{(late.stdout or b'').decode(errors='replace')}\nnot done after {PATIENCE} s", 1
+    (LOGS / f"{name.replace(' ', '-').replace(',', '')}.log").write_text(said)
+    output = re.sub(r"\x1b\[[0-9;]*m", "", said)
     passed, failed = counts(output)
-    if ended.returncode and not failed or not passed + failed:
+    if code and not failed or not passed + failed:
         failed += 1
     skips = [f"{name}: {line.strip()}" for line in SKIPS.findall(output)]
     print(f"{name}: {passed} passed, {failed} failed ({time.monotonic() - started:.0f} s)", flush=True)
