@@ -47,7 +47,7 @@ fn key_info<'a>(js: Js<'a>, info: &KeyInfo) -> Result<Value<'a>> {
     }
     js.object(&[
         ("keyId", js.string(&info.key_id)?),
-        ("kind", js.string(&info.kind)?),
+        ("kind", js.string(info.kind.name())?),
         ("algorithm", js.string(info.algorithm.name())?),
         ("purpose", text(js, info.purpose.as_deref())?),
         ("description", text(js, info.description.as_deref())?),

@@ -23,7 +23,7 @@ fn time(time: Timestamp) -> SystemTime {
 pub fn key_info<'py>(py: Python<'py>, info: &KeyInfo) -> PyResult<Bound<'py, PyAny>> {
     dataclass!(py, "KeyInfo" {
         key_id: &info.key_id,
-        kind: &info.kind,
+        kind: info.kind.name(),
         algorithm: info.algorithm.name(),
         purpose: &info.purpose,
         description: &info.description,

@@ -97,7 +97,7 @@ fn key_table(keys: &[KeyInfo]) -> String {
 fn description(key: &KeyInfo) -> String {
     pairs(&[
         ("key", key.key_id.clone()),
-        ("kind", key.kind.clone()),
+        ("kind", key.kind.to_string()),
         ("algorithm", key.algorithm.to_string()),
         ("purpose", optional(key.purpose.as_ref())),
         ("description", optional(key.description.as_ref())),

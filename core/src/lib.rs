@@ -26,9 +26,9 @@ pub use format::{Aad, Anchor, Context, ContextValue, from_text, is_ciphertext, t
 pub use key::{Decryption, Encryption, Key, Plaintext, PlaintextText};
 pub use keyring::VersionState;
 pub use master_key::{CallbackError, MASTER_KEY_VARIABLE, MasterKey, generate_master_key};
-pub use primitives::Algorithm;
+pub use primitives::{Algorithm, KeyKind};
 pub use store::{
-    CheckReport, CiphertextInfo, CreateKey, Finding, IndexOptions, KeyFilter, KeyInfo, OpenOptions, PURPOSES,
-    Store, VersionInfo,
+    CheckReport, CiphertextInfo, CreateKey, Finding, IndexOptions, KeyFilter, KeyInfo, Mode, OpenOptions,
+    PURPOSES, Store, VersionInfo,
 };
-pub use time::Timestamp;
+pub use time::{Clock, Timestamp};

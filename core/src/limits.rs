@@ -30,6 +30,8 @@ pub const INDEX_BITS: u32 = 256;
 pub const MASTER_KEY_SOURCE_BYTES: u64 = 4096;
 /// Longest options text in JSON, in bytes.
 pub const OPTIONS_BYTES: usize = 64 << 10;
+/// Longest period of a key or purpose: `expires_in`, a rotation period, a delay. A thousand years.
+pub const PERIOD: Duration = Duration::from_secs(365_250 * 86_400);
 /// Shortest and longest `refresh_interval`.
 pub const REFRESH_INTERVAL: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(3600));
 /// Longest `max_stale`.

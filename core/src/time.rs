@@ -1,6 +1,7 @@
 //! Points in time and lengths of time, as text and as numbers.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -25,6 +26,37 @@ impl Timestamp {
     /// Milliseconds since 1970 in UTC.
     pub const fn milliseconds(self) -> i64 {
         self.0
+    }
+}
+
+/// Where a store takes the time from: the system, or a function for tests.
+#[derive(Clone, Default)]
+pub struct Clock(Option<Arc<dyn Fn() -> Timestamp + Send + Sync>>);
+
+impl Clock {
+    /// The system's clock.
+    pub fn system() -> Self {
+        Self::default()
+    }
+
+    /// What a function says.
+    pub fn function(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(now)))
+    }
+
+    /// The time now.
+    #[inline]
+    pub fn now(&self) -> Timestamp {
+        match &self.0 {
+            None => Timestamp::now(),
+            Some(now) => now(),
+        }
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(if self.0.is_none() { "Clock(system)" } else { "Clock(function)" })
     }
 }
 
@@ -69,6 +101,15 @@ pub(crate) fn deserialize_duration<'de, D: Deserializer<'de>>(
 ) -> std::result::Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
     parse_duration(&text).map_err(|error| de::Error::custom(error.message().to_owned()))
+}
+
+/// For serde: a duration as text, or none.
+pub(crate) fn deserialize_optional_duration<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> std::result::Result<Option<Duration>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    text.map(|text| parse_duration(&text).map_err(|error| de::Error::custom(error.message().to_owned())))
+        .transpose()
 }
 
 #[cfg(test)]

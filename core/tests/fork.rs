@@ -104,7 +104,7 @@ fn no_nonce_twice_among_64_children() {
     const MESSAGES: usize = 50;
     let home = Home::new();
     let store = home.open();
-    let keys: Vec<Key> = Algorithm::ALL
+    let keys: Vec<Key> = Algorithm::AEAD
         .iter()
         .map(|algorithm| {
             store.create_key(algorithm.name(), &CreateKey::new().algorithm(*algorithm)).unwrap();
@@ -134,7 +134,7 @@ fn no_nonce_twice_among_64_children() {
 
     let mut seen = HashSet::new();
     let mut rest = &sealed[..];
-    for (key, algorithm) in keys.iter().zip(Algorithm::ALL).cycle() {
+    for (key, algorithm) in keys.iter().zip(Algorithm::AEAD).cycle() {
         let Some((ciphertext, left)) = rest.split_at_checked(length(algorithm)) else { break };
         rest = left;
         assert_eq!(key.decrypt(ciphertext, Aad::NONE).unwrap(), b"12345"[..]);

@@ -65,7 +65,7 @@ fn one_allocation_a_call() {
     let home = Home::new();
     let store = home.open();
     let place = Context::new().with("table", "users").with("column", "email").with("id", 42);
-    for algorithm in Algorithm::ALL {
+    for algorithm in Algorithm::AEAD {
         store.create_key(algorithm.name(), &CreateKey::new().algorithm(algorithm)).unwrap();
         let key = store.key(algorithm.name()).unwrap();
         for length in [0, 32, 4096] {

@@ -42,7 +42,7 @@ impl Life {
         match random.below(if self.keys.is_empty() { 1 } else { 12 }) {
             0 => {
                 let key_id = format!("key-{}", self.keys.len());
-                let algorithm = Algorithm::ALL[random.below(4)];
+                let algorithm = Algorithm::AEAD[random.below(4)];
                 let options = CreateKey::new().algorithm(algorithm);
                 let options = if random.below(2) == 0 { options.purpose("pii") } else { options };
                 assert_eq!(store.create_key(&key_id, &options).unwrap().current_version, Some(1));

@@ -36,7 +36,7 @@ fn every_algorithm_seals_and_opens_over_rotations() {
     let fixture = Fixture::new();
     let store = fixture.open();
     let place = Context::new().with("table", "users").with("id", 42);
-    for algorithm in Algorithm::ALL {
+    for algorithm in Algorithm::AEAD {
         let id = algorithm.name();
         let info = store.create_key(id, &CreateKey::new().algorithm(algorithm)).unwrap();
         assert_eq!((info.algorithm, info.current_version), (algorithm, Some(1)));

@@ -44,6 +44,7 @@ pub(crate) fn make_recipient(
         recipient_id: recipient_id.to_owned(),
         kind: MASTER_KEY.to_owned(),
         created_at,
+        parameters: "{}".to_owned(),
         public_key: primitives::hpke_public_key(private_key.expose_32())?,
         salt: salt.to_vec(),
         commitment: seal.commitment.to_vec(),

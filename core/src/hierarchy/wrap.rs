@@ -1,6 +1,6 @@
-//! Wrapping under the KEK: 32 secret bytes, bound to the place they belong to.
+//! Wrapping under the KEK: secret bytes, bound to the place they belong to.
 //!
-//! `nonce (12) ‖ ciphertext (32) ‖ tag (16)` of AES-256-GCM-SIV; the associated data is the injective encoding
+//! `nonce (12) ‖ ciphertext (as long as the secret) ‖ tag (16)` of AES-256-GCM-SIV; the associated data is the injective encoding
 //! of the place, so that a wrap copied to another row does not open there.
 
 use crate::error::{Error, Result};
@@ -10,8 +10,8 @@ use crate::primitives::{TAG_LENGTH, random_bytes};
 use crate::sys::pages::SecretBytes;
 
 const NONCE_LENGTH: usize = 12;
-const SECRET_LENGTH: usize = 32;
-const WRAPPED_LENGTH: usize = NONCE_LENGTH + SECRET_LENGTH + TAG_LENGTH;
+/// Bytes that a wrap has beyond its secret.
+const OVERHEAD: usize = NONCE_LENGTH + TAG_LENGTH;
 
 /// The system key that signs the wraps of the KEK: an Ed25519 seed.
 pub(crate) const IDENTITY: &str = "identity";
@@ -26,9 +26,9 @@ pub(crate) trait Wrappable {
     fn damaged(&self) -> Error;
 
     fn wrap(&self, kek: &Kek, secret: &SecretBytes) -> Result<Vec<u8>> {
-        let mut wrapped = vec![0u8; WRAPPED_LENGTH];
+        let mut wrapped = vec![0u8; OVERHEAD + secret.len()];
         let (nonce, rest) = wrapped.split_at_mut(NONCE_LENGTH);
-        let (ciphertext, tag) = rest.split_at_mut(SECRET_LENGTH);
+        let (ciphertext, tag) = rest.split_at_mut(secret.len());
         random_bytes(nonce)?;
         let mut content = SecretBytes::copied(secret.expose());
         tag.copy_from_slice(&kek.wrap.seal_in_place(
@@ -41,11 +41,12 @@ pub(crate) trait Wrappable {
     }
 
     fn unwrap(&self, kek: &Kek, kek_version: u32, wrapped: &[u8]) -> Result<SecretBytes> {
-        if wrapped.len() != WRAPPED_LENGTH || kek_version != kek.version {
+        let length = wrapped.len().checked_sub(OVERHEAD).ok_or_else(|| self.damaged())?;
+        if kek_version != kek.version {
             return Err(self.damaged());
         }
         let (nonce, rest) = wrapped.split_at(NONCE_LENGTH);
-        let (ciphertext, tag) = rest.split_at(SECRET_LENGTH);
+        let (ciphertext, tag) = rest.split_at(length);
         let mut secret = SecretBytes::copied(ciphertext);
         kek.wrap
             .open_in_place(nonce, self.place(kek.version).as_bytes(), secret.expose_mut(), tag)
@@ -54,9 +55,13 @@ pub(crate) trait Wrappable {
     }
 }
 
-/// Draws a secret for this place and wraps it.
-pub(crate) fn make_wrapped(place: &impl Wrappable, kek: &Kek) -> Result<(SecretBytes, Vec<u8>)> {
-    let secret = SecretBytes::random(SECRET_LENGTH)?;
+/// Draws a secret of this length for the place and wraps it.
+pub(crate) fn make_wrapped(
+    place: &impl Wrappable,
+    kek: &Kek,
+    length: usize,
+) -> Result<(SecretBytes, Vec<u8>)> {
+    let secret = SecretBytes::random(length)?;
     let wrapped = place.wrap(kek, &secret)?;
     Ok((secret, wrapped))
 }
@@ -155,7 +160,7 @@ mod tests {
             version: 1,
             tag: 9,
         };
-        let (secret, wrapped) = make_wrapped(&home, &kek).unwrap();
+        let (secret, wrapped) = make_wrapped(&home, &kek, 32).unwrap();
         assert_eq!(home.unwrap(&kek, 1, &wrapped).unwrap().expose(), secret.expose());
         let elsewhere = [
             DekPlace { store_id: &[2; 16], ..home },
@@ -172,7 +177,7 @@ mod tests {
         assert!(home.unwrap(&other_kek, 1, &wrapped).is_err());
         assert!(home.unwrap(&newer_kek, 2, &wrapped).is_err());
         assert!(home.unwrap(&kek, 2, &wrapped).is_err());
-        for length in 0..WRAPPED_LENGTH {
+        for length in 0..wrapped.len() {
             assert!(home.unwrap(&kek, 1, &wrapped[..length]).is_err());
         }
         let system = SystemKeyPlace { store_id: &[1; 16], name: "pii", version: 1 };

@@ -9,9 +9,9 @@ use crate::error::{Error, Result};
 use crate::format::{
     Aad, Envelope, PREFIX_LENGTH, TEXT_PREFIX, decode_ciphertext, from_text, prefix, to_text_into,
 };
-use crate::keyring::{Entry, Loaded, Snapshot, Version};
+use crate::keyring::{Entry, Loaded, Material, Snapshot, Version};
 use crate::limits;
-use crate::primitives::{Algorithm, Cipher, TAG_LENGTH, draw_nonce};
+use crate::primitives::{Algorithm, Cipher, KeyKind, TAG_LENGTH, draw_nonce};
 use crate::store::{KeyInfo, Shared};
 
 #[cfg(test)]
@@ -40,7 +40,7 @@ impl Key {
     /// The key's metadata, as this process uses it now.
     pub fn info(&self) -> Result<KeyInfo> {
         self.with_snapshot(|snapshot| {
-            KeyInfo::from_row(&snapshot.key, snapshot.current().map(|version| version.row.version))
+            KeyInfo::from_row(&snapshot.key, snapshot.current().map(|version| &version.row))
         })
     }
 
@@ -238,7 +238,11 @@ impl Encryption<'_> {
 
     #[inline]
     fn version(&self) -> Result<(&Version, &Cipher)> {
-        snapshot(&self.loaded)?.encrypting()
+        let (version, material) = snapshot(&self.loaded)?.encrypting()?;
+        match material {
+            Material::Aead(cipher) => Ok((version, cipher)),
+            _ => Err(wrong_kind(self.key.id(), version.algorithm.kind(), "encrypt", &[KeyKind::Aead])),
+        }
     }
 }
 
@@ -285,8 +289,9 @@ impl Decryption<'_> {
     #[inline]
     fn open(&self, aad: &[u8], out: &mut [u8]) -> Result<()> {
         let version = &snapshot(&self.loaded)?.versions[self.place];
-        let cipher =
-            version.unwrapped().ok_or_else(|| Error::internal("a version that was not unwrapped"))?;
+        let Some(Material::Aead(cipher)) = version.unwrapped() else {
+            return Err(wrong_kind(self.key.id(), version.algorithm.kind(), "decrypt", &[KeyKind::Aead]));
+        };
         cipher.open_in_place(self.nonce, aad, out, self.tag).map_err(|_| self.key.decryption_failed())
     }
 }
@@ -300,6 +305,17 @@ fn split(bytes: &[u8], algorithm: Algorithm) -> Option<(&[u8], &[u8], &[u8])> {
     let (nonce, rest) = bytes.split_at_checked(algorithm.nonce_length())?;
     let (body, tag) = rest.split_at_checked(rest.len().checked_sub(TAG_LENGTH)?)?;
     (body.len() <= limits::MESSAGE_BYTES).then_some((nonce, body, tag))
+}
+
+/// The error for an operation that keys of another kind are for.
+#[cold]
+pub(crate) fn wrong_kind(key_id: &str, kind: KeyKind, operation: &str, wanted: &[KeyKind]) -> Error {
+    let wanted: Vec<&str> = wanted.iter().map(|kind| kind.name()).collect();
+    Error::invalid(format!(
+        "key {key_id:?} is of kind {kind} and cannot {operation}: that wants a key of kind {}",
+        wanted.join(" or ")
+    ))
+    .with_key(key_id)
 }
 
 /// How much longer a ciphertext is than its plaintext.

@@ -2,10 +2,12 @@
 
 mod entry;
 mod freshness;
+mod material;
 mod snapshot;
 mod state;
 
 pub(crate) use entry::{Entry, Loaded};
 pub(crate) use freshness::{Freshness, Need};
+pub(crate) use material::Material;
 pub(crate) use snapshot::{IndexRoot, Snapshot, Version};
 pub use state::VersionState;

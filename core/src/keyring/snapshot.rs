@@ -6,11 +6,12 @@ use once_cell::race::OnceBox;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::hierarchy::{DekPlace, IndexRootPlace, Kek, Wrappable};
-use crate::keyring::VersionState;
-use crate::primitives::{Algorithm, Cipher, HmacKey};
+use crate::keyring::{Material, VersionState};
+use crate::primitives::{Algorithm, HmacKey};
 use crate::records::entity::{key_scope, purpose_scope};
 use crate::records::tree::Tree;
 use crate::records::{EntityId, IndexRootRow, KeyRow, VersionRow};
+use crate::sys::pages::SecretBytes;
 
 /// A key, verified and partly unwrapped.
 pub(crate) struct Snapshot {
@@ -21,8 +22,8 @@ pub(crate) struct Snapshot {
     pub(crate) versions: Vec<Version>,
     /// Tags and places in `versions`, in order of the tags.
     by_tag: Vec<(u32, usize)>,
-    /// The place of the current version and its cipher, where the key may encrypt.
-    current: Option<(usize, Arc<Cipher>)>,
+    /// The place of the current version and its material, where the key may encrypt.
+    current: Option<(usize, Arc<Material>)>,
     current_place: Option<usize>,
     /// Newest first.
     pub(crate) index_roots: Vec<IndexRoot>,
@@ -36,7 +37,7 @@ pub(crate) struct Version {
     pub(crate) state: VersionState,
     pub(crate) algorithm: Algorithm,
     /// Set once, without a lock: a lock could be held by a thread that a fork leaves behind.
-    cipher: OnceBox<Arc<Cipher>>,
+    material: OnceBox<Arc<Material>>,
 }
 
 /// One version of the root of a key's blind indexes.
@@ -111,17 +112,17 @@ impl Snapshot {
             && !snapshot.key.archived
             && snapshot.versions[place].state.may_encrypt()
         {
-            let cipher = snapshot.cipher(&snapshot.versions[place])?;
-            snapshot.current = Some((place, cipher));
+            let material = snapshot.material(&snapshot.versions[place])?;
+            snapshot.current = Some((place, material));
         }
         Ok(snapshot)
     }
 
-    /// The version that encrypts, and its cipher.
+    /// The version that encrypts, and its material.
     #[inline]
-    pub(crate) fn encrypting(&self) -> Result<(&Version, &Cipher)> {
+    pub(crate) fn encrypting(&self) -> Result<(&Version, &Material)> {
         match &self.current {
-            Some((place, cipher)) => Ok((&self.versions[*place], cipher)),
+            Some((place, material)) => Ok((&self.versions[*place], material)),
             None => Err(self.cannot_encrypt()),
         }
     }
@@ -144,35 +145,41 @@ impl Snapshot {
         self.current_place.map(|place| &self.versions[place])
     }
 
-    /// Has the cipher of the version at this place ready for decrypting. KeyUnavailable where its state forbids it.
+    /// Has the material of the version at this place ready for decrypting. KeyUnavailable where its state forbids it.
     #[inline]
     pub(crate) fn prepare(&self, place: usize) -> Result<()> {
         let version = &self.versions[place];
         if !version.state.may_decrypt() {
             return Err(self.unavailable(version, "decrypt"));
         }
-        if version.cipher.get().is_none() {
-            self.cipher(version)?;
+        if version.material.get().is_none() {
+            self.material(version)?;
         }
         Ok(())
     }
 
     /// Whether the version's wrap opens, whatever its state; nothing is kept.
     pub(crate) fn check_wrap(&self, version: &Version) -> Result<()> {
-        let row = &version.row;
-        self.place(row).unwrap(&self.kek, row.kek_version, &row.wrapped).map(|_| ())
+        self.unwrap(version).map(|_| ())
     }
 
-    fn cipher(&self, version: &Version) -> Result<Arc<Cipher>> {
-        if let Some(cipher) = version.cipher.get() {
-            return Ok(Arc::clone(cipher));
-        }
+    /// The version's key as wrapped, whatever its state.
+    pub(crate) fn unwrap(&self, version: &Version) -> Result<SecretBytes> {
         let row = &version.row;
-        let dek = self.place(row).unwrap(&self.kek, row.kek_version, &row.wrapped)?;
-        let cipher = Arc::new(Cipher::new(version.algorithm, dek.expose_32()));
-        // Two callers may both come here: the first one's cipher stays, and the other's is equal.
-        let _ = version.cipher.set(Box::new(Arc::clone(&cipher)));
-        Ok(cipher)
+        self.place(row).unwrap(&self.kek, row.kek_version, &row.wrapped)
+    }
+
+    /// The version's key ready for use, whatever its state.
+    pub(crate) fn material(&self, version: &Version) -> Result<Arc<Material>> {
+        if let Some(material) = version.material.get() {
+            return Ok(Arc::clone(material));
+        }
+        let material = Material::expand(version.algorithm, self.unwrap(version)?)
+            .ok_or_else(|| EntityId::key(&self.key.key_id).damaged())?;
+        let material = Arc::new(material);
+        // Two callers may both come here: the first one's material stays, and the other's is equal.
+        let _ = version.material.set(Box::new(Arc::clone(&material)));
+        Ok(material)
     }
 
     fn place<'a>(&'a self, row: &'a VersionRow) -> DekPlace<'a> {
@@ -217,23 +224,23 @@ impl Snapshot {
 }
 
 impl Version {
-    /// Takes an unwrapped cipher over from an earlier snapshot of the same DEK.
+    /// Takes unwrapped material over from an earlier snapshot of the same DEK.
     fn new(row: VersionRow, previous: Option<&Snapshot>) -> Option<Self> {
         let state = VersionState::from_name(&row.state)?;
         let algorithm = Algorithm::from_name(&row.algorithm)?;
         let known = previous.and_then(|snapshot| snapshot.by_tag(row.tag));
-        let cipher = known
+        let material = known
             .filter(|known| known.row.version == row.version && known.row.wrapped == row.wrapped)
-            .and_then(|known| known.cipher.get());
-        let cipher =
-            cipher.map_or_else(OnceBox::new, |known| OnceBox::with_value(Box::new(Arc::clone(known))));
-        Some(Self { row, state, algorithm, cipher })
+            .and_then(|known| known.material.get());
+        let material =
+            material.map_or_else(OnceBox::new, |known| OnceBox::with_value(Box::new(Arc::clone(known))));
+        Some(Self { row, state, algorithm, material })
     }
 
-    /// The cipher, once it was unwrapped.
+    /// The material, once it was unwrapped.
     #[inline]
-    pub(crate) fn unwrapped(&self) -> Option<&Cipher> {
-        self.cipher.get().map(AsRef::as_ref)
+    pub(crate) fn unwrapped(&self) -> Option<&Material> {
+        self.material.get().map(AsRef::as_ref)
     }
 }
 

@@ -1,8 +1,9 @@
-//! Authenticated encryption: which algorithms there are, and a cipher for one key.
+//! Authenticated encryption: a cipher for one key.
 
 use std::fmt;
 
 use super::Served;
+use super::algorithm::Algorithm;
 use super::backend::{AeadKey, Backend, Failure, Forged};
 use super::xaes::Xaes;
 use super::xchacha::XChaCha;
@@ -10,61 +11,6 @@ use crate::sys::wiped::Locked;
 
 /// Bytes of the tag that authenticates a ciphertext, in every algorithm.
 pub(crate) const TAG_LENGTH: usize = 16;
-
-/// How a key encrypts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Algorithm {
-    /// AES-256-GCM-SIV (RFC 8452): a repeated nonce shows only that a message repeats. The default.
-    #[default]
-    Aes256GcmSiv,
-    /// AES-256-GCM: the fastest, but a repeated nonce breaks it. At most 2^32 messages a key.
-    Aes256Gcm,
-    /// XAES-256-GCM (c2sp.org/XAES-256-GCM): AES-256-GCM with nonces of 24 bytes, for bulk.
-    Xaes256Gcm,
-    /// XChaCha20-Poly1305: needs no AES hardware.
-    XChaCha20Poly1305,
-}
-
-impl Algorithm {
-    /// All of them.
-    pub const ALL: [Self; 4] =
-        [Self::Aes256GcmSiv, Self::Aes256Gcm, Self::Xaes256Gcm, Self::XChaCha20Poly1305];
-
-    /// The name that is stored and shown.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Aes256GcmSiv => "AES256_GCM_SIV",
-            Self::Aes256Gcm => "AES256_GCM",
-            Self::Xaes256Gcm => "XAES256_GCM",
-            Self::XChaCha20Poly1305 => "XCHACHA20_POLY1305",
-        }
-    }
-
-    /// The algorithm of that exact name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
-    }
-
-    /// Bytes of a key.
-    pub fn key_length(self) -> usize {
-        32
-    }
-
-    /// Bytes of a nonce; of XAES-256-GCM, salt and IV together.
-    pub fn nonce_length(self) -> usize {
-        match self {
-            Self::Aes256GcmSiv | Self::Aes256Gcm => 12,
-            Self::Xaes256Gcm | Self::XChaCha20Poly1305 => 24,
-        }
-    }
-}
-
-impl fmt::Display for Algorithm {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.pad(self.name())
-    }
-}
 
 /// An expanded key in locked memory, ready to encrypt, by the backend that serves.
 pub(crate) type Cipher = CipherOf<Served>;
@@ -83,13 +29,14 @@ enum Expanded<B: Backend> {
 }
 
 impl<B: Backend> CipherOf<B> {
-    /// Expands `key`, which its owner still has to wipe.
+    /// Expands `key`, which its owner still has to wipe, for one of [`Algorithm::AEAD`].
     pub(crate) fn new(algorithm: Algorithm, key: &[u8; 32]) -> Self {
         let expanded = Locked::new(|| match algorithm {
             Algorithm::Aes256GcmSiv => Expanded::GcmSiv(B::GcmSiv::new(key)),
             Algorithm::Aes256Gcm => Expanded::Gcm(B::Gcm::new(key)),
             Algorithm::Xaes256Gcm => Expanded::Xaes(Xaes::new(key)),
             Algorithm::XChaCha20Poly1305 => Expanded::XChaCha(XChaCha::new(key)),
+            other => unreachable!("{other} is no AEAD: keyring::Material tells them apart"),
         });
         Self { algorithm, expanded }
     }
@@ -140,20 +87,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_stable_and_found_again() {
-        let names = ["AES256_GCM_SIV", "AES256_GCM", "XAES256_GCM", "XCHACHA20_POLY1305"];
-        assert_eq!(Algorithm::ALL.map(Algorithm::name), names);
-        for algorithm in Algorithm::ALL {
-            assert_eq!(Algorithm::from_name(algorithm.name()), Some(algorithm));
-            assert_eq!(algorithm.to_string(), algorithm.name());
-        }
-        assert_eq!(Algorithm::from_name("aes256_gcm"), None);
-        assert_eq!(Algorithm::default(), Algorithm::Aes256GcmSiv);
-    }
-
-    #[test]
     fn nonces_and_tags_of_another_length_are_refused() {
-        for algorithm in Algorithm::ALL {
+        for algorithm in Algorithm::AEAD {
             let cipher = Cipher::new(algorithm, &[1; 32]);
             for length in (0..40).filter(|length| *length != algorithm.nonce_length()) {
                 let mut data = [7; 5];
@@ -174,7 +109,7 @@ mod tests {
 
     #[test]
     fn key_nonce_and_aad_are_bound() {
-        for algorithm in Algorithm::ALL {
+        for algorithm in Algorithm::AEAD {
             let nonce = vec![2; algorithm.nonce_length()];
             let mut sealed = *b"a message";
             let tag = Cipher::new(algorithm, &[1; 32]).seal_in_place(&nonce, b"aad", &mut sealed).unwrap();
@@ -203,7 +138,7 @@ mod tests {
     #[test]
     fn the_largest_messages_are_sealed() {
         let aad = vec![9; 1024 * 1024];
-        for algorithm in Algorithm::ALL {
+        for algorithm in Algorithm::AEAD {
             let cipher = Cipher::new(algorithm, &[1; 32]);
             let nonce = vec![2; algorithm.nonce_length()];
             let mut data = vec![3; 64 * 1024 * 1024];

@@ -1,6 +1,7 @@
 //! The two backends agree, on random input and on each other's output.
 
-use super::aead::{Algorithm, CipherOf};
+use super::aead::CipherOf;
+use super::algorithm::Algorithm;
 use super::aws_lc::AwsLc;
 use super::backend::{Backend, BlockKey, SignatureKey};
 use super::hash::{hkdf, mac};
@@ -13,7 +14,7 @@ const ROUNDS: usize = 300;
 
 #[test]
 fn on_encryption() {
-    for algorithm in Algorithm::ALL {
+    for algorithm in Algorithm::AEAD {
         for round in 0..ROUNDS {
             let key = make::<32>();
             let nonce = make_bytes(algorithm.nonce_length());

@@ -11,6 +11,7 @@ compile_error!(
 mod aead;
 #[cfg(all(test, feature = "aws-lc", feature = "portable"))]
 mod agreement;
+mod algorithm;
 #[cfg(feature = "aws-lc")]
 mod aws_lc;
 mod backend;
@@ -27,8 +28,8 @@ mod wycheproof;
 mod xaes;
 mod xchacha;
 
-pub use aead::Algorithm;
 pub(crate) use aead::{Cipher, TAG_LENGTH};
+pub use algorithm::{Algorithm, KeyKind};
 pub(crate) use backend::Failure;
 pub(crate) use hash::{HmacKey, equal, hkdf_sha256, sha256};
 pub(crate) use hpke::{hpke_open, hpke_public_key, hpke_seal};

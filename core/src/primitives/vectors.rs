@@ -4,7 +4,8 @@ use serde_json::Value;
 use shake::Shake128;
 use shake::digest::{ExtendableOutput, Update, XofReader};
 
-use super::aead::{Algorithm, CipherOf, TAG_LENGTH};
+use super::aead::{CipherOf, TAG_LENGTH};
+use super::algorithm::Algorithm;
 use super::backend::{Backend, Forged, MacKey, SignatureKey};
 use super::hash::{hkdf, mac};
 use super::hpke::hpke_public_key;

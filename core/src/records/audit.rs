@@ -13,6 +13,8 @@ pub(crate) struct AuditRecord<'a> {
     pub(crate) action: &'a str,
     pub(crate) actor: &'a str,
     pub(crate) at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) detail: Option<&'a str>,
     pub(crate) generation: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) key: Option<&'a str>,

@@ -16,10 +16,15 @@ pub(crate) enum EntityKind {
     Recipient,
     /// A system key and its versions.
     SystemKey,
+    /// How often the versions of a key were used.
+    Usage,
+    /// An entity that was set aside.
+    Quarantine,
 }
 
 impl EntityKind {
-    pub(crate) const ALL: [Self; 4] = [Self::Key, Self::Purpose, Self::Recipient, Self::SystemKey];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Key, Self::Purpose, Self::Recipient, Self::SystemKey, Self::Usage, Self::Quarantine];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -27,6 +32,8 @@ impl EntityKind {
             Self::Purpose => "purpose",
             Self::Recipient => "recipient",
             Self::SystemKey => "system_key",
+            Self::Usage => "usage",
+            Self::Quarantine => "quarantine",
         }
     }
 
@@ -59,6 +66,15 @@ impl<'a> EntityId<'a> {
         Self { kind: EntityKind::SystemKey, id }
     }
 
+    pub(crate) fn usage(key_id: &'a str) -> Self {
+        Self { kind: EntityKind::Usage, id: key_id }
+    }
+
+    /// `id` is `kind/id` of the entity that was set aside.
+    pub(crate) fn quarantine(id: &'a str) -> Self {
+        Self { kind: EntityKind::Quarantine, id }
+    }
+
     /// The leaf that the entity belongs to: the first 16 bits of a hash of its name.
     pub(crate) fn bucket(self) -> u16 {
         let name = Encoding::new("keyfold/v1/bucket").text(self.kind.name()).text(self.id);
@@ -88,6 +104,8 @@ impl<'a> EntityId<'a> {
             EntityKind::Purpose => self.purpose_content(rows, encoding),
             EntityKind::Recipient => self.recipient_content(rows, encoding),
             EntityKind::SystemKey => self.system_key_content(rows, encoding),
+            EntityKind::Usage => self.usage_content(rows, encoding),
+            EntityKind::Quarantine => self.quarantine_content(rows, encoding),
         }
     }
 
@@ -104,7 +122,11 @@ impl<'a> EntityId<'a> {
     fn purpose_content(self, rows: &dyn Rows, encoding: Encoding) -> Result<Option<Encoding>> {
         let roots = rows.index_roots(&purpose_scope(self.id))?;
         let Some(purpose) = rows.purpose(self.id)? else { return self.absent(roots.is_empty()) };
-        let encoding = encoding.text(&purpose.purpose).integer(purpose.created_at);
+        let encoding = encoding
+            .text(&purpose.purpose)
+            .integer(purpose.created_at)
+            .optional_text(purpose.description.as_deref())
+            .optional_integer(purpose.rotation_period);
         Ok(Some(encode_index_roots(encoding, &roots)))
     }
 
@@ -123,6 +145,7 @@ impl<'a> EntityId<'a> {
             .text(&row.recipient_id)
             .text(&row.kind)
             .integer(row.created_at)
+            .text(&row.parameters)
             .bytes(&row.public_key)
             .bytes(&row.salt)
             .bytes(&row.commitment)
@@ -148,6 +171,23 @@ impl<'a> EntityId<'a> {
                 .bytes(&row.wrapped);
         }
         Ok(Some(encoding))
+    }
+
+    fn usage_content(self, rows: &dyn Rows, mut encoding: Encoding) -> Result<Option<Encoding>> {
+        let usage = rows.usage(self.id)?;
+        for row in &usage {
+            // No count comes near i64::MAX: see limits::MESSAGES.
+            encoding = encoding.text(&row.key_id).integer(row.version.into()).integer(row.messages as i64);
+        }
+        Ok((!usage.is_empty()).then_some(encoding))
+    }
+
+    fn quarantine_content(self, rows: &dyn Rows, encoding: Encoding) -> Result<Option<Encoding>> {
+        let found =
+            rows.quarantined()?.into_iter().find(|row| format!("{}/{}", row.kind.name(), row.id) == self.id);
+        Ok(found.map(|row| {
+            encoding.text(row.kind.name()).text(&row.id).text(&row.reason).integer(row.created_at)
+        }))
     }
 }
 
@@ -175,8 +215,9 @@ fn encode_key(
         .text(&key.labels)
         .integer(key.exportable.into())
         .integer(key.archived.into())
+        .text(&key.on_limit)
+        .optional_integer(key.expires_in)
         .integer(key.created_at)
-        .optional_integer(key.expires_at)
         .integer(versions.len() as i64);
     for row in versions {
         encoding = encoding

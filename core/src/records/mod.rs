@@ -10,6 +10,6 @@ pub(crate) mod tree;
 
 pub(crate) use entity::{EntityId, EntityKind};
 pub(crate) use rows::{
-    AuditRow, IndexRootRow, KekWrapRow, KeyRow, PurposeRow, RecipientRow, Rows, StoreRow, SystemKeyRow,
-    VersionRow,
+    AuditRow, IndexRootRow, KekWrapRow, KeyRow, PurposeRow, QuarantineRow, RecipientRow, Rows, StoreRow,
+    SystemKeyRow, UsageRow, VersionRow,
 };

@@ -13,6 +13,12 @@ pub(crate) struct StoreRow {
     pub(crate) kek_version: u32,
     /// The store identity's signature over all wraps of the KEK.
     pub(crate) wraps_signature: [u8; 64],
+    /// Made with a development key; refused where production is asked for.
+    pub(crate) development: bool,
+    /// This file is a backup that was not yet opened for writing.
+    pub(crate) copied: bool,
+    /// Destroyed keys may still be in the write-ahead log.
+    pub(crate) purge_pending: bool,
     pub(crate) audit_sequence: u64,
     pub(crate) audit_hash: [u8; 32],
     /// For each occupied node of the MAC tree its number and MAC, in order.
@@ -26,6 +32,8 @@ pub(crate) struct RecipientRow {
     pub(crate) recipient_id: String,
     pub(crate) kind: String,
     pub(crate) created_at: i64,
+    /// How the secret is reached: a JSON object, names in order; `{}` for nothing.
+    pub(crate) parameters: String,
     pub(crate) public_key: Vec<u8>,
     pub(crate) salt: Vec<u8>,
     pub(crate) commitment: Vec<u8>,
@@ -56,6 +64,9 @@ pub(crate) struct SystemKeyRow {
 pub(crate) struct PurposeRow {
     pub(crate) purpose: String,
     pub(crate) created_at: i64,
+    pub(crate) description: Option<String>,
+    /// How long a key of this purpose should stay current, in milliseconds.
+    pub(crate) rotation_period: Option<i64>,
 }
 
 /// A root of blind indexes; `scope` is `key/<key id>` or `purpose/<purpose>`.
@@ -81,8 +92,11 @@ pub(crate) struct KeyRow {
     pub(crate) labels: String,
     pub(crate) exportable: bool,
     pub(crate) archived: bool,
+    /// What happens when a version nears its safe number of messages: `rotate` or `refuse`.
+    pub(crate) on_limit: String,
+    /// How long each version encrypts, in milliseconds.
+    pub(crate) expires_in: Option<i64>,
     pub(crate) created_at: i64,
-    pub(crate) expires_at: Option<i64>,
 }
 
 /// One wrapped data-encryption key.
@@ -99,7 +113,25 @@ pub(crate) struct VersionRow {
     pub(crate) expires_at: Option<i64>,
     pub(crate) destroy_at: Option<i64>,
     pub(crate) kek_version: u32,
+    /// Empty once the version was destroyed.
     pub(crate) wrapped: Vec<u8>,
+}
+
+/// How many messages a version has sealed or leased. One counts again for each MiB begun after the first.
+#[derive(Clone, Debug)]
+pub(crate) struct UsageRow {
+    pub(crate) key_id: String,
+    pub(crate) version: u32,
+    pub(crate) messages: u64,
+}
+
+/// An entity that does not verify and was set aside.
+#[derive(Clone, Debug)]
+pub(crate) struct QuarantineRow {
+    pub(crate) kind: EntityKind,
+    pub(crate) id: String,
+    pub(crate) reason: String,
+    pub(crate) created_at: i64,
 }
 
 /// The stored MAC of one entity.
@@ -131,35 +163,50 @@ pub(crate) trait Rows {
     /// In order of kind and id.
     fn bucket(&self, bucket: u16) -> Result<Vec<EntityRow>>;
     fn put_entity(&self, bucket: u16, row: &EntityRow) -> Result<()>;
+    fn delete_entity(&self, bucket: u16, kind: EntityKind, id: &str) -> Result<()>;
+    fn delete_node(&self, node: u8) -> Result<()>;
     /// Every bucket that has entities.
     fn stored_buckets(&self) -> Result<Vec<u16>>;
 
     fn recipients(&self) -> Result<Vec<RecipientRow>>;
-    fn insert_recipient(&self, row: &RecipientRow) -> Result<()>;
+    fn put_recipient(&self, row: &RecipientRow) -> Result<()>;
+    /// With its wraps.
+    fn delete_recipient(&self, recipient_id: &str) -> Result<()>;
     /// In order of recipient and KEK version.
     fn kek_wraps(&self) -> Result<Vec<KekWrapRow>>;
     fn insert_kek_wrap(&self, row: &KekWrapRow) -> Result<()>;
+    fn delete_kek_wraps(&self) -> Result<()>;
 
+    /// Oldest version first.
     fn system_keys(&self, name: &str) -> Result<Vec<SystemKeyRow>>;
-    fn insert_system_key(&self, row: &SystemKeyRow) -> Result<()>;
+    fn put_system_key(&self, row: &SystemKeyRow) -> Result<()>;
 
     fn purpose(&self, purpose: &str) -> Result<Option<PurposeRow>>;
-    fn insert_purpose(&self, row: &PurposeRow) -> Result<()>;
+    fn put_purpose(&self, row: &PurposeRow) -> Result<()>;
 
     /// Oldest version first.
     fn index_roots(&self, scope: &str) -> Result<Vec<IndexRootRow>>;
-    fn insert_index_root(&self, row: &IndexRootRow) -> Result<()>;
+    fn put_index_root(&self, row: &IndexRootRow) -> Result<()>;
+    fn delete_index_root(&self, scope: &str, version: u32) -> Result<()>;
 
     fn key(&self, key_id: &str) -> Result<Option<KeyRow>>;
-    fn insert_key(&self, row: &KeyRow) -> Result<()>;
+    fn put_key(&self, row: &KeyRow) -> Result<()>;
     /// In byte order.
     fn key_ids(&self) -> Result<Vec<String>>;
     /// Oldest version first.
     fn versions(&self, key_id: &str) -> Result<Vec<VersionRow>>;
-    fn insert_version(&self, row: &VersionRow) -> Result<()>;
+    fn put_version(&self, row: &VersionRow) -> Result<()>;
     fn clear_current(&self, key_id: &str) -> Result<()>;
     /// The keys with a version of this tag, in byte order.
     fn keys_with_tag(&self, tag: u32) -> Result<Vec<String>>;
+
+    /// Oldest version first.
+    fn usage(&self, key_id: &str) -> Result<Vec<UsageRow>>;
+    fn put_usage(&self, row: &UsageRow) -> Result<()>;
+
+    /// In order of kind and id.
+    fn quarantined(&self) -> Result<Vec<QuarantineRow>>;
+    fn put_quarantined(&self, row: &QuarantineRow) -> Result<()>;
 
     fn insert_audit(&self, row: &AuditRow) -> Result<()>;
     /// Calls for each record from this sequence number on, in order.

@@ -84,6 +84,31 @@ impl<'a> Tree<'a> {
         Ok(())
     }
 
+    /// Takes an entity, whose rows are gone or no longer count, out of the tree. What is in its leaf and node is
+    /// verified first.
+    pub(crate) fn remove(&mut self, entity: EntityId<'_>) -> Result<()> {
+        let bucket = entity.bucket();
+        let node = node_of(bucket);
+        let mut leaves = self.verified_leaves(node)?;
+        let mut entities = self.verified_bucket(bucket, &leaves, entity)?;
+        entities.retain(|other| (other.kind, other.id.as_str()) != (entity.kind, entity.id));
+        self.rows.delete_entity(bucket, entity.kind, entity.id)?;
+        if entities.is_empty() {
+            leaves.remove(&leaf_of(bucket));
+        } else {
+            leaves.insert(leaf_of(bucket), self.leaf_mac(bucket, &entities));
+        }
+        if leaves.is_empty() {
+            self.rows.delete_node(node)?;
+            self.nodes.remove(&node);
+        } else {
+            let packed = pack(&leaves);
+            self.rows.put_node_leaves(node, &packed)?;
+            self.nodes.insert(node, self.node_mac(node, &packed));
+        }
+        Ok(())
+    }
+
     /// Changes the store's own row; it is written by [`Tree::seal`].
     pub(crate) fn store_mut(&mut self) -> &mut StoreRow {
         &mut self.store
@@ -200,6 +225,9 @@ fn root_mac(records_key: &HmacKey, store: &StoreRow) -> [u8; MAC_LENGTH] {
         .integer(store.generation as i64)
         .integer(store.kek_version.into())
         .bytes(&store.wraps_signature)
+        .integer(store.development.into())
+        .integer(store.copied.into())
+        .integer(store.purge_pending.into())
         .integer(store.audit_sequence as i64)
         .bytes(&store.audit_hash)
         .bytes(&store.nodes);

@@ -1,33 +1,69 @@
 //! An administrative act: verify, change, record, seal, all in one transaction.
 
 use crate::error::{Error, Result};
-use crate::hierarchy::{DekPlace, IndexRootPlace, Kek, make_wrapped};
-use crate::primitives::{HmacKey, random_bytes};
+use crate::hierarchy::{DekPlace, IndexRootPlace, Kek, Wrappable, make_wrapped};
+use crate::keyring::VersionState;
+use crate::primitives::{Algorithm, HmacKey, random_bytes};
 use crate::records::audit::AuditRecord;
 use crate::records::tree::Tree;
 use crate::records::{EntityId, IndexRootRow, KeyRow, Rows, VersionRow};
+use crate::store::Mode;
 use crate::store::shared::{Shared, lock};
+use crate::sys::pages::SecretBytes;
 use crate::time::Timestamp;
 
 /// One act in progress.
 pub(super) struct Act<'a> {
     pub(super) tree: Tree<'a>,
     pub(super) now: i64,
-    kek: &'a Kek,
+    pub(super) kek: &'a Kek,
     audit: &'a HmacKey,
     actor: &'a str,
     recorded: bool,
 }
 
+/// What goes into the audit record of an act.
+#[derive(Clone, Copy)]
+pub(super) struct Event<'a> {
+    action: &'a str,
+    key: Option<&'a str>,
+    version: Option<u32>,
+    detail: Option<&'a str>,
+}
+
+/// A version that is to be made.
+pub(super) struct NewVersion {
+    pub(super) version: u32,
+    pub(super) algorithm: Algorithm,
+    pub(super) is_current: bool,
+    pub(super) state: VersionState,
+    /// Drawn where there is none.
+    pub(super) tag: Option<u32>,
+    /// Drawn where there is none.
+    pub(super) secret: Option<SecretBytes>,
+}
+
 impl Shared {
     /// Runs an act in one transaction; an error undoes all of it. What it returns is on disk.
     pub(super) fn act<T>(&self, run: impl FnOnce(&mut Act<'_>) -> Result<T>) -> Result<T> {
+        self.require(Mode::Admin)?;
+        // A clock of the caller's runs before any lock is taken.
+        let now = self.now();
+        self.write_verified(now, run)
+    }
+
+    /// As [`Shared::act`], in any mode that may write: for what a store does of itself.
+    pub(super) fn write_verified<T>(
+        &self,
+        now: i64,
+        run: impl FnOnce(&mut Act<'_>) -> Result<T>,
+    ) -> Result<T> {
         let mut writer = lock(&self.writer);
         let unlocked = self.unlocked()?;
         let known = self.freshness.generation();
         let (value, generation) = writer.write(|rows| {
             let tree = self.verified(rows, &unlocked, known)?;
-            let mut act = Act::new(tree, &unlocked.kek, &unlocked.audit, &self.actor);
+            let mut act = Act::new(tree, &unlocked.kek, &unlocked.audit, &self.actor, now);
             let value = run(&mut act)?;
             Ok((value, act.finish()?))
         })?;
@@ -37,8 +73,8 @@ impl Shared {
 }
 
 impl<'a> Act<'a> {
-    pub(super) fn new(tree: Tree<'a>, kek: &'a Kek, audit: &'a HmacKey, actor: &'a str) -> Self {
-        Self { tree, now: Timestamp::now().milliseconds(), kek, audit, actor, recorded: false }
+    pub(super) fn new(tree: Tree<'a>, kek: &'a Kek, audit: &'a HmacKey, actor: &'a str, now: i64) -> Self {
+        Self { tree, now, kek, audit, actor, recorded: false }
     }
 
     pub(super) fn rows(&self) -> &'a dyn Rows {
@@ -46,7 +82,7 @@ impl<'a> Act<'a> {
     }
 
     /// Appends a record to the audit chain. The first one of an act starts a new generation.
-    pub(super) fn record(&mut self, action: &str, key: Option<&str>, version: Option<u32>) -> Result<()> {
+    pub(super) fn record(&mut self, event: Event<'_>) -> Result<()> {
         let store = self.tree.store_mut();
         if !self.recorded {
             store.generation += 1;
@@ -54,49 +90,61 @@ impl<'a> Act<'a> {
         }
         store.audit_sequence += 1;
         let record = AuditRecord {
-            action,
+            action: event.action,
             actor: self.actor,
             at: Timestamp::from_milliseconds(self.now),
+            detail: event.detail,
             generation: store.generation,
-            key,
+            key: event.key,
             outcome: "ok",
             sequence: store.audit_sequence,
-            version,
+            version: event.version,
         };
         let row = record.chain(self.audit, &store.audit_hash)?;
         store.audit_hash = row.hash;
         self.tree.rows().insert_audit(&row)
     }
 
-    /// Draws a DEK for a new version and writes its row, not yet authenticated.
-    pub(super) fn insert_version(&mut self, key: &KeyRow, version: u32, taken: &[u32]) -> Result<VersionRow> {
-        let tag = draw_tag(taken)?;
+    /// Writes the row of a new version, not yet authenticated. `taken` are the tags of the others.
+    pub(super) fn insert_version(
+        &mut self,
+        key: &KeyRow,
+        new: NewVersion,
+        taken: &[u32],
+    ) -> Result<VersionRow> {
+        let tag = match new.tag {
+            Some(tag) => tag,
+            None => draw_tag(taken)?,
+        };
         let store_id = self.tree.store().store_id;
         let place = DekPlace {
             store_id: &store_id,
             key_id: &key.key_id,
             kind: &key.kind,
             purpose: key.purpose.as_deref(),
-            algorithm: &key.algorithm,
-            version,
+            algorithm: new.algorithm.name(),
+            version: new.version,
             tag,
         };
-        let (_, wrapped) = make_wrapped(&place, self.kek)?;
+        let wrapped = match &new.secret {
+            Some(secret) => place.wrap(self.kek, secret)?,
+            None => make_wrapped(&place, self.kek, new.algorithm.key_length())?.1,
+        };
         let row = VersionRow {
             key_id: key.key_id.clone(),
-            version,
+            version: new.version,
             tag,
-            is_current: true,
-            state: "enabled".to_owned(),
+            is_current: new.is_current,
+            state: new.state.name().to_owned(),
             state_reason: None,
-            algorithm: key.algorithm.clone(),
+            algorithm: new.algorithm.name().to_owned(),
             created_at: self.now,
-            expires_at: None,
+            expires_at: key.expires_in.map(|period| self.now.saturating_add(period)),
             destroy_at: None,
             kek_version: self.kek.version,
             wrapped,
         };
-        self.rows().insert_version(&row)?;
+        self.rows().put_version(&row)?;
         Ok(row)
     }
 
@@ -104,8 +152,8 @@ impl<'a> Act<'a> {
     pub(super) fn insert_index_root(&mut self, scope: &str) -> Result<()> {
         let store_id = self.tree.store().store_id;
         let place = IndexRootPlace { store_id: &store_id, scope, version: 1 };
-        let (_, wrapped) = make_wrapped(&place, self.kek)?;
-        self.rows().insert_index_root(&IndexRootRow {
+        let (_, wrapped) = make_wrapped(&place, self.kek, 32)?;
+        self.rows().put_index_root(&IndexRootRow {
             scope: scope.to_owned(),
             version: 1,
             is_current: true,
@@ -126,6 +174,35 @@ impl<'a> Act<'a> {
             self.tree.seal()?;
         }
         Ok(self.tree.store().generation)
+    }
+}
+
+impl<'a> Event<'a> {
+    pub(super) fn new(action: &'a str) -> Self {
+        Self { action, key: None, version: None, detail: None }
+    }
+
+    pub(super) fn key(mut self, key_id: &'a str) -> Self {
+        self.key = Some(key_id);
+        self
+    }
+
+    pub(super) fn version(mut self, version: u32) -> Self {
+        self.version = Some(version);
+        self
+    }
+
+    /// What else is to be known: a recipient, a purpose, a reason. Never a secret.
+    pub(super) fn detail(mut self, detail: &'a str) -> Self {
+        self.detail = Some(detail);
+        self
+    }
+}
+
+impl NewVersion {
+    /// The version that encrypts from now on.
+    pub(super) fn current(version: u32, algorithm: Algorithm) -> Self {
+        Self { version, algorithm, is_current: true, state: VersionState::Enabled, tag: None, secret: None }
     }
 }
 

@@ -142,7 +142,7 @@ fn check_entity(
             }
             Ok(())
         }
-        EntityKind::Purpose | EntityKind::Recipient => Ok(()),
+        EntityKind::Purpose | EntityKind::Recipient | EntityKind::Usage | EntityKind::Quarantine => Ok(()),
     }
 }
 

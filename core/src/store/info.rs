@@ -1,12 +1,13 @@
 //! What is shown of keys, versions and ciphertexts. Never key bytes.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::Serialize;
 
 use crate::error::Result;
 use crate::keyring::VersionState;
-use crate::primitives::Algorithm;
+use crate::primitives::{Algorithm, KeyKind};
 use crate::records::{EntityId, KeyRow, VersionRow};
 use crate::time::Timestamp;
 
@@ -16,8 +17,8 @@ use crate::time::Timestamp;
 pub struct KeyInfo {
     /// Its name in this store.
     pub key_id: String,
-    /// `aead`.
-    pub kind: String,
+    /// What its bytes are used for.
+    pub kind: KeyKind,
     /// The algorithm of new versions.
     pub algorithm: Algorithm,
     /// What it is for.
@@ -32,8 +33,13 @@ pub struct KeyInfo {
     pub archived: bool,
     /// When it was made.
     pub created_at: Timestamp,
-    /// When it stops encrypting.
+    /// When its current version stops encrypting.
     pub expires_at: Option<Timestamp>,
+    /// How long each of its versions encrypts.
+    #[serde(serialize_with = "serialize_period")]
+    pub expires_in: Option<Duration>,
+    /// What happens when a version nears its safe number of messages: `rotate` or `refuse`.
+    pub on_limit: String,
     /// Names and values of the caller's choice.
     pub labels: BTreeMap<String, String>,
 }
@@ -85,20 +91,22 @@ pub struct CiphertextInfo {
 }
 
 impl KeyInfo {
-    /// From a verified row, and the number of the current version.
-    pub(crate) fn from_row(key: &KeyRow, current_version: Option<u32>) -> Result<Self> {
+    /// From verified rows: the key's and its current version's.
+    pub(crate) fn from_row(key: &KeyRow, current: Option<&VersionRow>) -> Result<Self> {
         let damaged = || EntityId::key(&key.key_id).damaged();
         Ok(Self {
             key_id: key.key_id.clone(),
-            kind: key.kind.clone(),
+            kind: KeyKind::from_name(&key.kind).ok_or_else(damaged)?,
             algorithm: Algorithm::from_name(&key.algorithm).ok_or_else(damaged)?,
             purpose: key.purpose.clone(),
             description: key.description.clone(),
-            current_version,
+            current_version: current.map(|row| row.version),
             exportable: key.exportable,
             archived: key.archived,
             created_at: Timestamp::from_milliseconds(key.created_at),
-            expires_at: key.expires_at.map(Timestamp::from_milliseconds),
+            expires_at: current.and_then(|row| row.expires_at).map(Timestamp::from_milliseconds),
+            expires_in: key.expires_in.map(|period| Duration::from_millis(period.unsigned_abs())),
+            on_limit: key.on_limit.clone(),
             labels: serde_json::from_str(&key.labels).map_err(|_| damaged())?,
         })
     }
@@ -140,6 +148,23 @@ impl CiphertextInfo {
 impl Serialize for Algorithm {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         serializer.serialize_str(self.name())
+    }
+}
+
+impl Serialize for KeyKind {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+/// A length of time as options take it: `30days`.
+fn serialize_period<S: serde::Serializer>(
+    period: &Option<Duration>,
+    serializer: S,
+) -> std::result::Result<S::Ok, S::Error> {
+    match period {
+        Some(period) => serializer.collect_str(&humantime::format_duration(*period)),
+        None => serializer.serialize_none(),
     }
 }
 

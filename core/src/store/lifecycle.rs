@@ -1,13 +1,14 @@
 //! Making and rotating keys.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits;
-use crate::primitives::Algorithm;
+use crate::primitives::{Algorithm, KeyKind};
 use crate::records::entity::{key_scope, purpose_scope};
 use crate::records::{EntityId, KeyRow, PurposeRow, VersionRow};
-use crate::store::act::Act;
+use crate::store::act::{Act, Event, NewVersion};
 use crate::store::listing::verified_info;
 use crate::store::options::CreateKey;
 use crate::store::shared::{check_key_id, no_such_key};
@@ -16,8 +17,10 @@ use crate::store::{KeyInfo, Store, VersionInfo};
 /// What a key may be for. Keys of one purpose share the root of their blind indexes.
 pub const PURPOSES: [&str; 6] = ["pii", "financial", "medical", "credentials", "api", "backup"];
 
-/// The one kind so far.
-const AEAD: &str = "aead";
+/// `on_limit`: the next version is made by itself.
+pub(super) const ROTATE: &str = "rotate";
+/// `on_limit`: the key encrypts no more until it is rotated.
+pub(super) const REFUSE: &str = "refuse";
 
 impl Store {
     /// Makes a key with its first version, which is current.
@@ -67,9 +70,10 @@ fn rotate(act: &mut Act<'_>, entity: EntityId<'_>) -> Result<VersionRow> {
     }
     let tags: Vec<u32> = versions.iter().map(|row| row.tag).collect();
     act.rows().clear_current(entity.id)?;
-    let row = act.insert_version(&key, newest + 1, &tags)?;
+    let algorithm = Algorithm::from_name(&key.algorithm).ok_or_else(|| entity.damaged())?;
+    let row = act.insert_version(&key, NewVersion::current(newest + 1, algorithm), &tags)?;
     act.tree.authenticate(entity)?;
-    act.record("rotate_key", Some(entity.id), Some(row.version))?;
+    act.record(Event::new("rotate_key").key(entity.id).version(row.version))?;
     Ok(row)
 }
 
@@ -81,16 +85,14 @@ struct Draft<'a> {
     description: Option<&'a str>,
     labels: String,
     exportable: bool,
+    on_limit: &'a str,
+    expires_in: Option<i64>,
 }
 
 impl<'a> Draft<'a> {
     fn new(key_id: &'a str, options: &'a CreateKey) -> Result<Self> {
         check_key_id(key_id)?;
-        if let Some(kind) = options.kind.as_deref()
-            && kind != AEAD
-        {
-            return Err(Error::invalid(format!("kind {kind:?} is none of: {AEAD}")));
-        }
+        let kind = kind(options.kind.as_deref(), options.algorithm.as_deref())?;
         let description = options.description.as_deref();
         if description.is_some_and(|text| text.len() > limits::DESCRIPTION_BYTES) {
             return Err(Error::limit(format!(
@@ -100,11 +102,13 @@ impl<'a> Draft<'a> {
         }
         Ok(Self {
             key_id,
-            algorithm: algorithm(options.algorithm.as_deref())?,
+            algorithm: algorithm(kind, options.algorithm.as_deref())?,
             purpose: purpose(options.purpose.as_deref())?,
             description,
             labels: labels(&options.labels)?,
             exportable: options.exportable,
+            on_limit: on_limit(options.on_limit.as_deref())?,
+            expires_in: options.expires_in.map(|period| milliseconds("expires_in", period)).transpose()?,
         })
     }
 
@@ -117,7 +121,7 @@ impl<'a> Draft<'a> {
             return exists("");
         }
         let row = act.rows().key(self.key_id)?.ok_or_else(|| EntityId::key(self.key_id).damaged())?;
-        if row.kind != AEAD
+        if row.kind != self.algorithm.kind().name()
             || row.algorithm != self.algorithm.name()
             || row.purpose.as_deref() != self.purpose
         {
@@ -132,23 +136,24 @@ impl<'a> Draft<'a> {
         }
         let row = KeyRow {
             key_id: self.key_id.to_owned(),
-            kind: AEAD.to_owned(),
+            kind: self.algorithm.kind().name().to_owned(),
             algorithm: self.algorithm.name().to_owned(),
             purpose: self.purpose.map(str::to_owned),
             description: self.description.map(str::to_owned),
             labels: self.labels.clone(),
             exportable: self.exportable,
             archived: false,
+            on_limit: self.on_limit.to_owned(),
+            expires_in: self.expires_in,
             created_at: act.now,
-            expires_at: None,
         };
-        act.rows().insert_key(&row)?;
-        act.insert_version(&row, 1, &[])?;
+        act.rows().put_key(&row)?;
+        act.insert_version(&row, NewVersion::current(1, self.algorithm), &[])?;
         if self.purpose.is_none() {
             act.insert_index_root(&key_scope(self.key_id))?;
         }
         act.tree.authenticate(EntityId::key(self.key_id))?;
-        act.record("create_key", Some(self.key_id), Some(1))
+        act.record(Event::new("create_key").key(self.key_id).version(1))
     }
 }
 
@@ -158,19 +163,54 @@ fn ensure_purpose(act: &mut Act<'_>, purpose: &str) -> Result<()> {
     if act.verify(entity)? {
         return Ok(());
     }
-    act.rows().insert_purpose(&PurposeRow { purpose: purpose.to_owned(), created_at: act.now })?;
+    act.rows().put_purpose(&PurposeRow {
+        purpose: purpose.to_owned(),
+        created_at: act.now,
+        description: None,
+        rotation_period: None,
+    })?;
     act.insert_index_root(&purpose_scope(purpose))?;
     act.tree.authenticate(entity)
 }
 
-fn algorithm(name: Option<&str>) -> Result<Algorithm> {
-    let Some(name) = name else { return Ok(Algorithm::default()) };
-    Algorithm::from_name(name).ok_or_else(|| {
-        Error::invalid(format!(
-            "algorithm {name:?} is none of: {}",
-            Algorithm::ALL.map(Algorithm::name).join(", ")
-        ))
+/// The kind that is asked for: by its name, else by that of its algorithm.
+fn kind(name: Option<&str>, algorithm: Option<&str>) -> Result<KeyKind> {
+    match name {
+        Some(name) => KeyKind::from_name(name).ok_or_else(|| {
+            Error::invalid(format!(
+                "kind {name:?} is none of: {}",
+                KeyKind::ALL.map(KeyKind::name).join(", ")
+            ))
+        }),
+        None => Ok(algorithm.and_then(Algorithm::from_name).map_or_else(KeyKind::default, Algorithm::kind)),
+    }
+}
+
+fn algorithm(kind: KeyKind, name: Option<&str>) -> Result<Algorithm> {
+    let Some(name) = name else { return Ok(kind.default_algorithm()) };
+    Algorithm::from_name(name).filter(|algorithm| algorithm.kind() == kind).ok_or_else(|| {
+        let of_kind = Algorithm::ALL.into_iter().filter(|algorithm| algorithm.kind() == kind);
+        let names: Vec<&str> = of_kind.map(Algorithm::name).collect();
+        Error::invalid(format!("algorithm {name:?} is none of those of kind {kind}: {}", names.join(", ")))
     })
+}
+
+fn on_limit(word: Option<&str>) -> Result<&str> {
+    match word {
+        None => Ok(ROTATE),
+        Some(word) if [ROTATE, REFUSE].contains(&word) => Ok(word),
+        Some(word) => Err(Error::invalid(format!("on_limit {word:?} is none of: {ROTATE}, {REFUSE}"))),
+    }
+}
+
+/// A length of time as it is stored: at least a millisecond, at most a thousand years.
+fn milliseconds(name: &str, period: Duration) -> Result<i64> {
+    i64::try_from(period.as_millis())
+        .ok()
+        .filter(|milliseconds| (1..=limits::PERIOD.as_millis() as i64).contains(milliseconds))
+        .ok_or_else(|| {
+            Error::invalid(format!("{name} is {period:?}; it may be 1 ms to {:?}", limits::PERIOD))
+        })
 }
 
 fn purpose(name: Option<&str>) -> Result<Option<&str>> {

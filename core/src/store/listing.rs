@@ -66,7 +66,7 @@ impl Store {
 pub(super) fn verified_info(tree: &Tree<'_>, key_id: &str) -> Result<KeyInfo> {
     let versions = verified_versions(tree, key_id)?;
     let key = tree.rows().key(key_id)?.ok_or_else(|| EntityId::key(key_id).damaged())?;
-    KeyInfo::from_row(&key, versions.iter().find(|row| row.is_current).map(|row| row.version))
+    KeyInfo::from_row(&key, versions.iter().find(|row| row.is_current))
 }
 
 /// The rows of all versions, oldest first, verified in this transaction. NotFound where there is no such key.
@@ -86,7 +86,7 @@ impl KeyFilter {
         let found = |text: &str| {
             info.key_id.contains(text) || info.description.as_deref().is_some_and(|note| note.contains(text))
         };
-        same(&self.kind, Some(&info.kind))
+        same(&self.kind, Some(info.kind.name()))
             && same(&self.purpose, info.purpose.as_deref())
             && same(&self.algorithm, Some(info.algorithm.name()))
             && self.labels.iter().all(|(name, value)| info.labels.get(name) == Some(value))

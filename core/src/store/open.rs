@@ -19,12 +19,11 @@ use crate::records::audit::verify_chain;
 use crate::records::sqlite::{self, Database, FileOptions};
 use crate::records::tree::Tree;
 use crate::records::{EntityId, Rows, StoreRow, SystemKeyRow};
-use crate::store::act::Act;
+use crate::store::act::{Act, Event};
 use crate::store::forking;
 use crate::store::options::OpenOptions;
 use crate::store::shared::{Reader, Shared, Unlocked};
 use crate::sys::pages::{self, SecretBytes};
-use crate::time::Timestamp;
 
 /// The recipient that a new store begins with.
 const FIRST_RECIPIENT: &str = "master-key-1";
@@ -43,10 +42,11 @@ impl Shared {
             Database::new(path, file_options.clone())?;
         }
         let master_key = master_key.resolve()?;
+        let now = options.clock.now().milliseconds();
         let actor = options.actor.clone().unwrap_or_else(default_actor);
         let _opening = forking::opening()?;
         if options.create && path.symlink_metadata().is_err() {
-            match create(path, &file_options, &master_key.secret, &actor) {
+            match create(path, &file_options, &master_key.secret, &actor, now) {
                 Err(error) if error.kind() == ErrorKind::AlreadyExists && path.symlink_metadata().is_ok() => {
                 }
                 outcome => outcome?,
@@ -63,7 +63,7 @@ impl Shared {
             )));
         }
         let writer = reader.sibling();
-        Ok(Self::assemble(opened, reader, writer, actor, master_key, options))
+        Self::assemble(opened, reader, writer, actor, master_key, options)
     }
 
     fn assemble(
@@ -73,7 +73,7 @@ impl Shared {
         actor: String,
         master_key: ResolvedMasterKey,
         options: &OpenOptions,
-    ) -> Arc<Self> {
+    ) -> Result<Arc<Self>> {
         let mut warnings = master_key.warnings;
         let memory = pages::status();
         if memory.unlocked_bytes > 0 {
@@ -90,6 +90,8 @@ impl Shared {
             fingerprint: opened.fingerprint,
             actor,
             warnings,
+            mode: options.wanted_mode()?,
+            clock: options.clock.clone(),
             freshness,
             unlocked: ArcSwapOption::new(Some(Arc::new(opened.unlocked))),
             reader: Arc::new(Mutex::new(Reader {
@@ -102,7 +104,7 @@ impl Shared {
             looks_started: AtomicU64::new(0),
         };
         forking::register(&shared.writer, &shared.reader);
-        Arc::new(shared)
+        Ok(Arc::new(shared))
     }
 }
 
@@ -178,9 +180,8 @@ fn fingerprint(store_id: &[u8; 16], identity: &[u8; 32]) -> String {
 }
 
 /// Makes the file: identity, KEK, first recipient, audit chain, first record.
-fn create(path: &Path, options: &FileOptions, secret: &SecretBytes, actor: &str) -> Result<()> {
+fn create(path: &Path, options: &FileOptions, secret: &SecretBytes, actor: &str, now: i64) -> Result<()> {
     sqlite::create(path, options, |rows| {
-        let now = Timestamp::now().milliseconds();
         let mut store_id = [0u8; 16];
         random_bytes(&mut store_id)?;
         let identity_seed = SecretBytes::random(32)?;
@@ -190,7 +191,7 @@ fn create(path: &Path, options: &FileOptions, secret: &SecretBytes, actor: &str)
 
         let (recipient, _) = make_recipient(&store_id, FIRST_RECIPIENT, now, secret, &identity.public())?;
         let wrap = wrap_kek(&store_id, &recipient, kek.version, &kek_bytes)?;
-        rows.insert_recipient(&recipient)?;
+        rows.put_recipient(&recipient)?;
         rows.insert_kek_wrap(&wrap)?;
         let audit_secret = SecretBytes::random(32)?;
         insert_system_key(rows, &kek, &store_id, IDENTITY, now, &identity_seed)?;
@@ -202,6 +203,9 @@ fn create(path: &Path, options: &FileOptions, secret: &SecretBytes, actor: &str)
             generation: 0,
             kek_version: kek.version,
             wraps_signature: [0; 64],
+            development: false,
+            copied: false,
+            purge_pending: false,
             audit_sequence: 0,
             audit_hash: [0; 32],
             nodes: Vec::new(),
@@ -213,8 +217,8 @@ fn create(path: &Path, options: &FileOptions, secret: &SecretBytes, actor: &str)
         tree.authenticate(EntityId::system_key(IDENTITY))?;
         tree.authenticate(EntityId::system_key(AUDIT_KEY))?;
         let audit = HmacKey::new(audit_secret.expose());
-        let mut act = Act::new(tree, &kek, &audit, actor);
-        act.record("create_store", None, None)?;
+        let mut act = Act::new(tree, &kek, &audit, actor, now);
+        act.record(Event::new("create_store"))?;
         act.finish().map(|_| ())
     })
 }
@@ -228,7 +232,7 @@ fn insert_system_key(
     secret: &SecretBytes,
 ) -> Result<()> {
     let place = SystemKeyPlace { store_id, name, version: 1 };
-    rows.insert_system_key(&SystemKeyRow {
+    rows.put_system_key(&SystemKeyRow {
         name: name.to_owned(),
         version: 1,
         created_at,

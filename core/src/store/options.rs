@@ -7,8 +7,35 @@ use serde::Deserialize;
 
 use crate::error::{Error, Result};
 use crate::limits;
-use crate::primitives::Algorithm;
-use crate::time::deserialize_duration;
+use crate::primitives::{Algorithm, KeyKind};
+use crate::time::{Clock, Timestamp, deserialize_duration, deserialize_optional_duration};
+
+/// What an open store may do. It guards against mistakes, not against code in the same process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Mode {
+    /// Shows metadata, and needs no master key; nothing that it shows was verified.
+    Metadata,
+    /// Encrypts, decrypts and looks up; no administration, no raw key, derived key, salt or export.
+    Use,
+    /// Everything. The default.
+    #[default]
+    Admin,
+}
+
+impl Mode {
+    /// All of them, from the least to the most.
+    pub const ALL: [Self; 3] = [Self::Metadata, Self::Use, Self::Admin];
+
+    /// Its name in options.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Metadata => "metadata",
+            Self::Use => "use",
+            Self::Admin => "admin",
+        }
+    }
+}
 
 /// How a store is opened.
 #[derive(Clone, Debug, Deserialize)]
@@ -34,6 +61,11 @@ pub struct OpenOptions {
     pub actor: Option<String>,
     /// Open a store on a network file system although its locks are not dependable. Default: false.
     pub allow_network_fs: bool,
+    /// What the open store may do: `admin` (the default), `use` or `metadata`.
+    pub mode: Option<String>,
+    /// Where times come from; for tests. Not part of the JSON form.
+    #[serde(skip)]
+    pub clock: Clock,
 }
 
 impl Default for OpenOptions {
@@ -47,6 +79,8 @@ impl Default for OpenOptions {
             fingerprint: None,
             actor: None,
             allow_network_fs: false,
+            mode: None,
+            clock: Clock::system(),
         }
     }
 }
@@ -110,6 +144,26 @@ impl OpenOptions {
         self
     }
 
+    /// What the open store may do.
+    pub fn mode(mut self, mode: Mode) -> Self {
+        self.mode = Some(mode.name().to_owned());
+        self
+    }
+
+    /// Where times come from; for tests.
+    pub fn clock(mut self, now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        self.clock = Clock::function(now);
+        self
+    }
+
+    /// The mode that is asked for.
+    pub(crate) fn wanted_mode(&self) -> Result<Mode> {
+        let Some(name) = self.mode.as_deref() else { return Ok(Mode::default()) };
+        Mode::ALL.into_iter().find(|mode| mode.name() == name).ok_or_else(|| {
+            Error::invalid(format!("mode {name:?} is none of: {}", Mode::ALL.map(Mode::name).join(", ")))
+        })
+    }
+
     /// Checks what the types do not.
     pub(crate) fn check(&self) -> Result<()> {
         let (shortest, longest) = limits::REFRESH_INTERVAL;
@@ -149,9 +203,9 @@ impl OpenOptions {
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct CreateKey {
-    /// `aead`.
+    /// `aead` (the default), `deterministic`, `stream`, `mac` or `derive`.
     pub kind: Option<String>,
-    /// Name of the algorithm. Default: `AES256_GCM_SIV`.
+    /// Name of the algorithm. Default: that of the kind, `AES256_GCM_SIV` for `aead`.
     pub algorithm: Option<String>,
     /// What the key is for: pii, financial, medical, credentials, api or backup. Keys of one purpose share the
     /// root of their blind indexes.
@@ -164,6 +218,12 @@ pub struct CreateKey {
     pub exportable: bool,
     /// Return the key as it is where it exists with the same kind, algorithm and purpose. Default: false.
     pub exist_ok: bool,
+    /// How long each version encrypts; decrypting goes on. Default: for ever.
+    #[serde(deserialize_with = "deserialize_optional_duration")]
+    pub expires_in: Option<Duration>,
+    /// When a version nears its algorithm's safe number of messages: `rotate` (the default) makes the next one by
+    /// itself, `refuse` encrypts no more.
+    pub on_limit: Option<String>,
 }
 
 impl CreateKey {
@@ -180,6 +240,24 @@ impl CreateKey {
     /// Another algorithm than the default.
     pub fn algorithm(mut self, algorithm: Algorithm) -> Self {
         self.algorithm = Some(algorithm.name().to_owned());
+        self
+    }
+
+    /// Another kind than `aead`.
+    pub fn kind(mut self, kind: KeyKind) -> Self {
+        self.kind = Some(kind.name().to_owned());
+        self
+    }
+
+    /// How long each version encrypts.
+    pub fn expires_in(mut self, period: Duration) -> Self {
+        self.expires_in = Some(period);
+        self
+    }
+
+    /// What happens at the limit of messages: `rotate` or `refuse`.
+    pub fn on_limit(mut self, word: impl Into<String>) -> Self {
+        self.on_limit = Some(word.into());
         self
     }
 

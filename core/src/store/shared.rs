@@ -19,7 +19,9 @@ use crate::primitives::HmacKey;
 use crate::records::sqlite::Database;
 use crate::records::tree::Tree;
 use crate::records::{Rows, StoreRow};
+use crate::store::options::Mode;
 use crate::sys::clock::coarse_milliseconds;
+use crate::time::Clock;
 
 /// One open store.
 pub(crate) struct Shared {
@@ -28,6 +30,8 @@ pub(crate) struct Shared {
     pub(super) fingerprint: String,
     pub(super) actor: String,
     pub(super) warnings: Vec<String>,
+    pub(super) mode: Mode,
+    pub(super) clock: Clock,
     pub(super) freshness: Freshness,
     pub(super) unlocked: ArcSwapOption<Unlocked>,
     pub(super) reader: Arc<Mutex<Reader>>,
@@ -62,6 +66,23 @@ impl Shared {
 
     pub(crate) fn warnings(&self) -> &[String] {
         &self.warnings
+    }
+
+    /// The time now, in milliseconds since 1970, by the store's clock. Called without any lock: the clock may be the
+    /// caller's.
+    pub(crate) fn now(&self) -> i64 {
+        self.clock.now().milliseconds()
+    }
+
+    /// Refuses what the mode that the store was opened in does not allow.
+    pub(crate) fn require(&self, mode: Mode) -> Result<()> {
+        if self.mode >= mode {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::PermissionDenied,
+            format!("the store is open in mode {:?}; this wants mode {:?}", self.mode.name(), mode.name()),
+        ))
     }
 
     /// The keyring's entry of a key, loaded when it is first asked for.

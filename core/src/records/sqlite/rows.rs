@@ -6,8 +6,8 @@ use super::errors::storage_error;
 use crate::error::{Error, Result};
 use crate::records::rows::EntityRow;
 use crate::records::{
-    AuditRow, EntityKind, IndexRootRow, KekWrapRow, KeyRow, PurposeRow, RecipientRow, Rows, StoreRow,
-    SystemKeyRow, VersionRow,
+    AuditRow, EntityKind, IndexRootRow, KekWrapRow, KeyRow, PurposeRow, QuarantineRow, RecipientRow, Rows,
+    StoreRow, SystemKeyRow, UsageRow, VersionRow,
 };
 
 /// The rows inside one transaction.
@@ -49,8 +49,8 @@ impl<'a> SqliteRows<'a> {
 impl Rows for SqliteRows<'_> {
     fn store(&self) -> Result<StoreRow> {
         let row = self.one(
-            "SELECT store_id, created_at, generation, kek_version, wraps_signature, audit_sequence, audit_hash, \
-             nodes, root FROM store WHERE id = 1",
+            "SELECT store_id, created_at, generation, kek_version, wraps_signature, development, copied, purge_pending, \
+             audit_sequence, audit_hash, nodes, root FROM store WHERE id = 1",
             [],
             |row| {
                 Ok(StoreRow {
@@ -59,10 +59,13 @@ impl Rows for SqliteRows<'_> {
                     generation: row.get(2)?,
                     kek_version: row.get(3)?,
                     wraps_signature: row.get(4)?,
-                    audit_sequence: row.get(5)?,
-                    audit_hash: row.get(6)?,
-                    nodes: row.get(7)?,
-                    root: row.get(8)?,
+                    development: row.get(5)?,
+                    copied: row.get(6)?,
+                    purge_pending: row.get(7)?,
+                    audit_sequence: row.get(8)?,
+                    audit_hash: row.get(9)?,
+                    nodes: row.get(10)?,
+                    root: row.get(11)?,
                 })
             },
         )?;
@@ -73,16 +76,20 @@ impl Rows for SqliteRows<'_> {
 
     fn put_store(&self, row: &StoreRow) -> Result<()> {
         self.execute(
-            "INSERT INTO store (id, store_id, created_at, generation, kek_version, wraps_signature, audit_sequence, \
-             audit_hash, nodes, root) VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \
-             ON CONFLICT (id) DO UPDATE SET generation = ?3, kek_version = ?4, wraps_signature = ?5, \
-             audit_sequence = ?6, audit_hash = ?7, nodes = ?8, root = ?9",
+            "INSERT INTO store (id, store_id, created_at, generation, kek_version, wraps_signature, development, copied, \
+             purge_pending, audit_sequence, audit_hash, nodes, root) \
+             VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) \
+             ON CONFLICT (id) DO UPDATE SET generation = ?3, kek_version = ?4, wraps_signature = ?5, development = ?6, \
+             copied = ?7, purge_pending = ?8, audit_sequence = ?9, audit_hash = ?10, nodes = ?11, root = ?12",
             params![
                 row.store_id,
                 row.created_at,
                 row.generation,
                 row.kek_version,
                 row.wraps_signature,
+                row.development,
+                row.copied,
+                row.purge_pending,
                 row.audit_sequence,
                 row.audit_hash,
                 row.nodes,
@@ -124,13 +131,24 @@ impl Rows for SqliteRows<'_> {
         )
     }
 
+    fn delete_entity(&self, bucket: u16, kind: EntityKind, id: &str) -> Result<()> {
+        self.execute(
+            "DELETE FROM entity WHERE bucket = ?1 AND kind = ?2 AND id = ?3",
+            params![bucket, kind.name(), id],
+        )
+    }
+
+    fn delete_node(&self, node: u8) -> Result<()> {
+        self.execute("DELETE FROM tree_node WHERE node = ?1", [node])
+    }
+
     fn stored_buckets(&self) -> Result<Vec<u16>> {
         self.all("SELECT DISTINCT bucket FROM entity ORDER BY bucket", [], |row| row.get(0))
     }
 
     fn recipients(&self) -> Result<Vec<RecipientRow>> {
         self.all(
-            "SELECT recipient_id, kind, created_at, public_key, salt, commitment, sealed FROM recipient \
+            "SELECT recipient_id, kind, created_at, parameters, public_key, salt, commitment, sealed FROM recipient \
              ORDER BY recipient_id",
             [],
             |row| {
@@ -138,29 +156,38 @@ impl Rows for SqliteRows<'_> {
                     recipient_id: row.get(0)?,
                     kind: row.get(1)?,
                     created_at: row.get(2)?,
-                    public_key: row.get(3)?,
-                    salt: row.get(4)?,
-                    commitment: row.get(5)?,
-                    sealed: row.get(6)?,
+                    parameters: row.get(3)?,
+                    public_key: row.get(4)?,
+                    salt: row.get(5)?,
+                    commitment: row.get(6)?,
+                    sealed: row.get(7)?,
                 })
             },
         )
     }
 
-    fn insert_recipient(&self, row: &RecipientRow) -> Result<()> {
+    fn put_recipient(&self, row: &RecipientRow) -> Result<()> {
         self.execute(
-            "INSERT INTO recipient (recipient_id, kind, created_at, public_key, salt, commitment, sealed) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            "INSERT INTO recipient (recipient_id, kind, created_at, parameters, public_key, salt, commitment, sealed) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) \
+             ON CONFLICT (recipient_id) DO UPDATE SET kind = ?2, created_at = ?3, parameters = ?4, public_key = ?5, \
+             salt = ?6, commitment = ?7, sealed = ?8",
             params![
                 row.recipient_id,
                 row.kind,
                 row.created_at,
+                row.parameters,
                 row.public_key,
                 row.salt,
                 row.commitment,
                 row.sealed
             ],
         )
+    }
+
+    fn delete_recipient(&self, recipient_id: &str) -> Result<()> {
+        self.execute("DELETE FROM kek_wrap WHERE recipient_id = ?1", [recipient_id])?;
+        self.execute("DELETE FROM recipient WHERE recipient_id = ?1", [recipient_id])
     }
 
     fn kek_wraps(&self) -> Result<Vec<KekWrapRow>> {
@@ -186,6 +213,10 @@ impl Rows for SqliteRows<'_> {
         )
     }
 
+    fn delete_kek_wraps(&self) -> Result<()> {
+        self.execute("DELETE FROM kek_wrap", [])
+    }
+
     fn system_keys(&self, name: &str) -> Result<Vec<SystemKeyRow>> {
         self.all(
             "SELECT name, version, created_at, kek_version, wrapped FROM system_key WHERE name = ?1 ORDER BY version",
@@ -202,23 +233,34 @@ impl Rows for SqliteRows<'_> {
         )
     }
 
-    fn insert_system_key(&self, row: &SystemKeyRow) -> Result<()> {
+    fn put_system_key(&self, row: &SystemKeyRow) -> Result<()> {
         self.execute(
-            "INSERT INTO system_key (name, version, created_at, kek_version, wrapped) VALUES (?1, ?2, ?3, ?4, ?5)",
+            "INSERT INTO system_key (name, version, created_at, kek_version, wrapped) VALUES (?1, ?2, ?3, ?4, ?5) \
+             ON CONFLICT (name, version) DO UPDATE SET kek_version = ?4, wrapped = ?5",
             params![row.name, row.version, row.created_at, row.kek_version, row.wrapped],
         )
     }
 
     fn purpose(&self, purpose: &str) -> Result<Option<PurposeRow>> {
-        self.one("SELECT purpose, created_at FROM purpose WHERE purpose = ?1", [purpose], |row| {
-            Ok(PurposeRow { purpose: row.get(0)?, created_at: row.get(1)? })
-        })
+        self.one(
+            "SELECT purpose, created_at, description, rotation_period FROM purpose WHERE purpose = ?1",
+            [purpose],
+            |row| {
+                Ok(PurposeRow {
+                    purpose: row.get(0)?,
+                    created_at: row.get(1)?,
+                    description: row.get(2)?,
+                    rotation_period: row.get(3)?,
+                })
+            },
+        )
     }
 
-    fn insert_purpose(&self, row: &PurposeRow) -> Result<()> {
+    fn put_purpose(&self, row: &PurposeRow) -> Result<()> {
         self.execute(
-            "INSERT INTO purpose (purpose, created_at) VALUES (?1, ?2)",
-            params![row.purpose, row.created_at],
+            "INSERT INTO purpose (purpose, created_at, description, rotation_period) VALUES (?1, ?2, ?3, ?4) \
+             ON CONFLICT (purpose) DO UPDATE SET description = ?3, rotation_period = ?4",
+            params![row.purpose, row.created_at, row.description, row.rotation_period],
         )
     }
 
@@ -240,18 +282,23 @@ impl Rows for SqliteRows<'_> {
         )
     }
 
-    fn insert_index_root(&self, row: &IndexRootRow) -> Result<()> {
+    fn put_index_root(&self, row: &IndexRootRow) -> Result<()> {
         self.execute(
             "INSERT INTO index_root (scope, version, is_current, created_at, kek_version, wrapped) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
+             ON CONFLICT (scope, version) DO UPDATE SET is_current = ?3, kek_version = ?5, wrapped = ?6",
             params![row.scope, row.version, row.is_current, row.created_at, row.kek_version, row.wrapped],
         )
     }
 
+    fn delete_index_root(&self, scope: &str, version: u32) -> Result<()> {
+        self.execute("DELETE FROM index_root WHERE scope = ?1 AND version = ?2", params![scope, version])
+    }
+
     fn key(&self, key_id: &str) -> Result<Option<KeyRow>> {
         self.one(
-            "SELECT key_id, kind, algorithm, purpose, description, labels, exportable, archived, created_at, \
-             expires_at FROM key WHERE key_id = ?1",
+            "SELECT key_id, kind, algorithm, purpose, description, labels, exportable, archived, on_limit, \
+             expires_in, created_at FROM key WHERE key_id = ?1",
             [key_id],
             |row| {
                 Ok(KeyRow {
@@ -263,17 +310,20 @@ impl Rows for SqliteRows<'_> {
                     labels: row.get(5)?,
                     exportable: row.get(6)?,
                     archived: row.get(7)?,
-                    created_at: row.get(8)?,
-                    expires_at: row.get(9)?,
+                    on_limit: row.get(8)?,
+                    expires_in: row.get(9)?,
+                    created_at: row.get(10)?,
                 })
             },
         )
     }
 
-    fn insert_key(&self, row: &KeyRow) -> Result<()> {
+    fn put_key(&self, row: &KeyRow) -> Result<()> {
         self.execute(
-            "INSERT INTO key (key_id, kind, algorithm, purpose, description, labels, exportable, archived, \
-             created_at, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            "INSERT INTO key (key_id, kind, algorithm, purpose, description, labels, exportable, archived, on_limit, \
+             expires_in, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) \
+             ON CONFLICT (key_id) DO UPDATE SET algorithm = ?3, description = ?5, labels = ?6, archived = ?8, \
+             on_limit = ?9, expires_in = ?10",
             params![
                 row.key_id,
                 row.kind,
@@ -283,8 +333,9 @@ impl Rows for SqliteRows<'_> {
                 row.labels,
                 row.exportable,
                 row.archived,
-                row.created_at,
-                row.expires_at
+                row.on_limit,
+                row.expires_in,
+                row.created_at
             ],
         )
     }
@@ -317,10 +368,12 @@ impl Rows for SqliteRows<'_> {
         )
     }
 
-    fn insert_version(&self, row: &VersionRow) -> Result<()> {
+    fn put_version(&self, row: &VersionRow) -> Result<()> {
         self.execute(
             "INSERT INTO key_version (key_id, version, tag, is_current, state, state_reason, algorithm, created_at, \
-             expires_at, destroy_at, kek_version, wrapped) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+             expires_at, destroy_at, kek_version, wrapped) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) \
+             ON CONFLICT (key_id, version) DO UPDATE SET is_current = ?4, state = ?5, state_reason = ?6, \
+             expires_at = ?9, destroy_at = ?10, kek_version = ?11, wrapped = ?12",
             params![
                 row.key_id,
                 row.version,
@@ -344,6 +397,41 @@ impl Rows for SqliteRows<'_> {
 
     fn keys_with_tag(&self, tag: u32) -> Result<Vec<String>> {
         self.all("SELECT key_id FROM key_version WHERE tag = ?1 ORDER BY key_id", [tag], |row| row.get(0))
+    }
+
+    fn usage(&self, key_id: &str) -> Result<Vec<UsageRow>> {
+        self.all(
+            "SELECT key_id, version, messages FROM key_usage WHERE key_id = ?1 ORDER BY version",
+            [key_id],
+            |row| Ok(UsageRow { key_id: row.get(0)?, version: row.get(1)?, messages: row.get(2)? }),
+        )
+    }
+
+    fn put_usage(&self, row: &UsageRow) -> Result<()> {
+        self.execute(
+            "INSERT INTO key_usage (key_id, version, messages) VALUES (?1, ?2, ?3) \
+             ON CONFLICT (key_id, version) DO UPDATE SET messages = ?3",
+            params![row.key_id, row.version, row.messages],
+        )
+    }
+
+    fn quarantined(&self) -> Result<Vec<QuarantineRow>> {
+        let rows =
+            self.all("SELECT kind, id, reason, created_at FROM quarantine ORDER BY kind, id", [], |row| {
+                Ok((row.get::<_, String>(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+            })?;
+        rows.into_iter()
+            .map(|(kind, id, reason, created_at)| {
+                Ok(QuarantineRow { kind: known_kind(&kind)?, id, reason, created_at })
+            })
+            .collect()
+    }
+
+    fn put_quarantined(&self, row: &QuarantineRow) -> Result<()> {
+        self.execute(
+            "INSERT INTO quarantine (kind, id, reason, created_at) VALUES (?1, ?2, ?3, ?4)",
+            params![row.kind.name(), row.id, row.reason, row.created_at],
+        )
     }
 
     fn insert_audit(&self, row: &AuditRow) -> Result<()> {
@@ -376,6 +464,8 @@ impl Rows for SqliteRows<'_> {
              UNION SELECT 'recipient', recipient_id FROM recipient \
              UNION SELECT 'recipient', recipient_id FROM kek_wrap \
              UNION SELECT 'system_key', name FROM system_key \
+             UNION SELECT 'usage', key_id FROM key_usage \
+             UNION SELECT 'quarantine', kind || '/' || id FROM quarantine \
              UNION SELECT kind, id FROM entity",
             [],
             |row| Ok((row.get::<_, String>(0)?, row.get(1)?)),

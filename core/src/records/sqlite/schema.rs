@@ -12,7 +12,7 @@ pub(super) const SCHEMA_VERSION: i32 = 1;
 
 /// Every object of the schema: its type, name and exact text. There is no other: no trigger, no view, and no
 /// automatic index either (each table's primary key is its tree).
-const OBJECTS: [(&str, &str, &str); 13] = [
+const OBJECTS: [(&str, &str, &str); 15] = [
     (
         "table",
         "store",
@@ -23,6 +23,9 @@ const OBJECTS: [(&str, &str, &str); 13] = [
     generation INTEGER NOT NULL CHECK (generation >= 1),
     kek_version INTEGER NOT NULL CHECK (kek_version >= 1),
     wraps_signature BLOB NOT NULL CHECK (length(wraps_signature) = 64),
+    development INTEGER NOT NULL CHECK (development IN (0, 1)),
+    copied INTEGER NOT NULL CHECK (copied IN (0, 1)),
+    purge_pending INTEGER NOT NULL CHECK (purge_pending IN (0, 1)),
     audit_sequence INTEGER NOT NULL CHECK (audit_sequence >= 0),
     audit_hash BLOB NOT NULL CHECK (length(audit_hash) = 32),
     nodes BLOB NOT NULL,
@@ -55,6 +58,7 @@ const OBJECTS: [(&str, &str, &str); 13] = [
     recipient_id TEXT NOT NULL PRIMARY KEY,
     kind TEXT NOT NULL,
     created_at INTEGER NOT NULL,
+    parameters TEXT NOT NULL,
     public_key BLOB NOT NULL,
     salt BLOB NOT NULL CHECK (length(salt) = 32),
     commitment BLOB NOT NULL CHECK (length(commitment) = 32),
@@ -89,7 +93,9 @@ const OBJECTS: [(&str, &str, &str); 13] = [
         "purpose",
         "CREATE TABLE purpose (
     purpose TEXT NOT NULL PRIMARY KEY,
-    created_at INTEGER NOT NULL
+    created_at INTEGER NOT NULL,
+    description TEXT,
+    rotation_period INTEGER CHECK (rotation_period >= 1)
 ) STRICT, WITHOUT ROWID",
     ),
     (
@@ -117,8 +123,9 @@ const OBJECTS: [(&str, &str, &str); 13] = [
     labels TEXT NOT NULL,
     exportable INTEGER NOT NULL CHECK (exportable IN (0, 1)),
     archived INTEGER NOT NULL CHECK (archived IN (0, 1)),
-    created_at INTEGER NOT NULL,
-    expires_at INTEGER
+    on_limit TEXT NOT NULL,
+    expires_in INTEGER CHECK (expires_in >= 1),
+    created_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID",
     ),
     (
@@ -138,6 +145,27 @@ const OBJECTS: [(&str, &str, &str); 13] = [
     kek_version INTEGER NOT NULL CHECK (kek_version >= 1),
     wrapped BLOB NOT NULL,
     PRIMARY KEY (key_id, version)
+) STRICT, WITHOUT ROWID",
+    ),
+    (
+        "table",
+        "key_usage",
+        "CREATE TABLE key_usage (
+    key_id TEXT NOT NULL,
+    version INTEGER NOT NULL CHECK (version >= 1),
+    messages INTEGER NOT NULL CHECK (messages >= 0),
+    PRIMARY KEY (key_id, version)
+) STRICT, WITHOUT ROWID",
+    ),
+    (
+        "table",
+        "quarantine",
+        "CREATE TABLE quarantine (
+    kind TEXT NOT NULL,
+    id TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    PRIMARY KEY (kind, id)
 ) STRICT, WITHOUT ROWID",
     ),
     (
