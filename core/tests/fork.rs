@@ -345,7 +345,7 @@ fn forks_from_a_busy_process_do_not_hang() {
     let _alone = alone(&ALONE);
     const FORKS: usize = 30;
     let (home, other) = (Home::new(), Home::new());
-    let options = OpenOptions::new().create(true).busy_timeout(WATCHDOG).refresh_interval(milliseconds(10));
+    let options = OpenOptions::new().create(true).refresh_interval(milliseconds(10));
     let store = home.open_with(&options).unwrap();
     store.create_key("pii", &CreateKey::new().purpose("pii")).unwrap();
     drop(other.open_with_key("pii"));

@@ -874,6 +874,26 @@ fn the_file_removed_from_under_an_open_store() {
     assert_eq!(kind(swapped.store.encrypt("alpha", b"ada", Aad::NONE)), ErrorKind::NotFound);
 }
 
+/// What was committed last stands in the log alone: without it the store is an older one.
+#[test]
+fn the_log_removed_from_under_an_open_store() {
+    for replaced in [false, true] {
+        let swapped = Swapped::new();
+        swapped.store.rotate_key("alpha").unwrap();
+        let mut log = swapped.sample.home.path().into_os_string();
+        log.push("-wal");
+        std::fs::remove_file(&log).unwrap();
+        if replaced {
+            std::fs::write(&log, b"").unwrap();
+        }
+        // Whoever looks first says so, and nothing is acknowledged from then on.
+        assert_eq!(kind(swapped.store.rotate_key("alpha")), ErrorKind::IntegrityError);
+        assert!(refused(kind(swapped.store.rotate_key("alpha"))));
+        assert!(refused(kind(swapped.store.list_keys(&KeyFilter::new()))));
+        swapped.check("log removed");
+    }
+}
+
 /// Written into the same file by a program that knows nothing of locks, as `cp` does it.
 #[test]
 fn an_older_copy_written_into_an_open_store() {

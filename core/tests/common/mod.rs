@@ -23,6 +23,11 @@ impl Home {
         Self { folder: folder.unwrap(), secret: keyfold::generate_master_key().unwrap().to_string() }
     }
 
+    /// As [`Home::new`], where writing waits for a disk.
+    pub fn on_disk() -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), ..Self::new() }
+    }
+
     pub fn path(&self) -> PathBuf {
         self.folder.path().join("app.keyfold")
     }

@@ -11,6 +11,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use super::errors::storage_error;
 use super::rows::SqliteRows;
 use super::schema;
+use super::waiting;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits;
 use crate::records::Rows;
@@ -34,6 +35,8 @@ pub(crate) struct Database {
 
 struct Connected {
     connection: Connection,
+    /// The write-ahead log that it reads and writes, whatever now stands at the log's path.
+    log: Option<(u64, u64)>,
     /// The process that opened it, as [`fork::epoch`] tells.
     epoch: u64,
     /// SQLite's count of other connections' commits: as last seen, and as last taken in.
@@ -137,6 +140,7 @@ impl Database {
         if self.connection.is_none() {
             self.connection = Some(self.connect()?);
         }
+        waiting::begin(self.options.busy_timeout);
         self.connection.as_mut().ok_or_else(|| Error::internal("no connection"))
     }
 
@@ -153,7 +157,13 @@ impl Database {
             ));
         }
         self.file = Some(file);
-        Ok(Connected { connection, epoch: fork::epoch(), seen: 0, settled: None })
+        Ok(Connected {
+            log: log_identity(&self.path),
+            connection,
+            epoch: fork::epoch(),
+            seen: 0,
+            settled: None,
+        })
     }
 
     /// A file renamed over ours strands the connection: what it writes nobody else would see, and closing it as
@@ -161,7 +171,14 @@ impl Database {
     fn refuse_replaced(&mut self) -> Result<()> {
         let Some(file) = self.file else { return Ok(()) };
         let problem = match identity(&self.path) {
-            Ok(now) if now == file => return Ok(()),
+            // While a connection is open nobody may remove the log: SQLite itself does so only with the last one.
+            Ok(now) if now == file => match self.connection.as_ref().and_then(|connected| connected.log) {
+                Some(log) if log_identity(&self.path) != Some(log) => Error::integrity(
+                    "the store's write-ahead log (-wal) was removed or replaced while the store was open, and with it \
+                     what was committed last; close the store, keep its files, and restore a backup",
+                ),
+                _ => return Ok(()),
+            },
             Ok(_) => Error::integrity(
                 "another file was put in the store's place; close the store and open it again",
             ),
@@ -178,13 +195,14 @@ pub(super) fn open(path: &Path, busy_timeout: Duration) -> Result<Connection> {
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_NOFOLLOW
         | OpenFlags::SQLITE_OPEN_EXRESCODE;
-    let connection = Connection::open_with_flags(path, flags).map_err(storage_error)?;
-    defend(&connection, busy_timeout).map_err(storage_error)?;
+    let mut connection = Connection::open_with_flags(path, flags).map_err(storage_error)?;
+    defend(&mut connection, busy_timeout).map_err(storage_error)?;
     Ok(connection)
 }
 
-fn defend(connection: &Connection, busy_timeout: Duration) -> rusqlite::Result<()> {
-    connection.busy_timeout(busy_timeout)?;
+fn defend(connection: &mut Connection, busy_timeout: Duration) -> rusqlite::Result<()> {
+    waiting::begin(busy_timeout);
+    waiting::install(connection)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
@@ -243,6 +261,14 @@ fn identity(path: &Path) -> Result<(u64, u64)> {
         ));
     }
     Ok((metadata.dev(), metadata.ino()))
+}
+
+/// Device and inode of the write-ahead log beside the file; `None` where there is none.
+fn log_identity(path: &Path) -> Option<(u64, u64)> {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    let metadata = Path::new(&log).symlink_metadata().ok()?;
+    Some((metadata.dev(), metadata.ino()))
 }
 
 fn missing(path: &Path, error: std::io::Error) -> Error {

@@ -18,6 +18,13 @@ pub(super) fn storage_error(error: rusqlite::Error) -> Error {
             ErrorKind::StorageFull,
             "the disk is full; nothing was half written; make room and try again",
         ),
+        // Growing the index of the write-ahead log fails for want of room alone.
+        Some(ErrorCode::SystemIoFailure) if extended(&error) == Some(rusqlite::ffi::SQLITE_IOERR_SHMSIZE) => {
+            Error::new(
+                ErrorKind::StorageFull,
+                "the disk is full; nothing was half written; make room and try again",
+            )
+        }
         Some(ErrorCode::NotADatabase) => return schema::foreign(),
         Some(ErrorCode::DatabaseCorrupt) => {
             Error::integrity("the database file is damaged; keep it and restore a backup")
@@ -37,4 +44,8 @@ pub(super) fn storage_error(error: rusqlite::Error) -> Error {
         None => Error::integrity("a row of the store is malformed; it was changed or is damaged"),
     };
     translated.with_cause(error)
+}
+
+fn extended(error: &rusqlite::Error) -> Option<std::ffi::c_int> {
+    error.sqlite_error().map(|error| error.extended_code)
 }

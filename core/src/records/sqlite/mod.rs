@@ -5,6 +5,7 @@ mod database;
 mod errors;
 mod rows;
 mod schema;
+mod waiting;
 
 pub(crate) use create::create;
 pub(crate) use database::{Database, FileOptions};
