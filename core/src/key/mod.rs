@@ -2,6 +2,7 @@
 
 mod index;
 mod plaintext;
+mod stream;
 
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use crate::store::{KeyInfo, Shared};
 #[cfg(test)]
 pub(crate) use index::index_under;
 pub use plaintext::{Plaintext, PlaintextText};
+pub use stream::{Progress, StreamDecryptor, StreamEncryptor};
 
 /// A handle to one key of an open store. Clones are cheap; it may be used from all threads at once.
 ///

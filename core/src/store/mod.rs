@@ -24,7 +24,7 @@ use crate::master_key::MasterKey;
 pub use check::{CheckReport, Finding};
 pub use info::{CiphertextInfo, KeyInfo, VersionInfo};
 pub use lifecycle::PURPOSES;
-pub use options::{CreateKey, IndexOptions, KeyFilter, Mode, OpenOptions};
+pub use options::{CreateKey, FileOptions, IndexOptions, KeyFilter, Mode, OpenOptions};
 pub(crate) use shared::Shared;
 
 /// An open key store. Clones share it; it may be used from all threads at once.
