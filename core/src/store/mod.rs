@@ -12,6 +12,8 @@ mod options;
 mod shared;
 #[cfg(test)]
 mod tink_oracle;
+#[cfg(test)]
+mod tink_stream_oracle;
 
 use std::path::Path;
 use std::sync::Arc;
