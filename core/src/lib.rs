@@ -24,7 +24,8 @@ mod time;
 pub use error::{Error, ErrorKind, Result};
 pub use format::{Aad, Anchor, Context, ContextValue, from_text, is_ciphertext, to_text};
 pub use key::{
-    Decryption, Encryption, Key, Plaintext, PlaintextText, Progress, StreamDecryptor, StreamEncryptor,
+    Aads, BatchDecryption, BatchEncryption, BatchItem, Decryption, Encryption, Key, OnError, Packed,
+    PackedText, Plaintext, PlaintextBatch, PlaintextText, Progress, StreamDecryptor, StreamEncryptor,
 };
 pub use keyring::VersionState;
 pub use master_key::{CallbackError, MASTER_KEY_VARIABLE, MasterKey, generate_master_key};
