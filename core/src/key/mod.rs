@@ -169,9 +169,13 @@ impl Key {
         run(snapshot(&loaded)?)
     }
 
+    /// A message did not decrypt. Under a key for streams none ever would.
     #[cold]
     fn decryption_failed(&self) -> Error {
-        Error::decryption_failed(self.id())
+        match self.entry.load().as_deref() {
+            Some(snapshot) if snapshot.key.kind == KeyKind::Stream.name() => stream::no_messages(self.id()),
+            _ => Error::decryption_failed(self.id()),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! [`StreamDecryptor`]: decrypting a stream that the caller hands over in parts.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::format::Aad;
 use crate::key::plaintext::wipe;
 use crate::key::{Key, stream};
@@ -81,7 +81,7 @@ impl StreamDecryptor {
             State::Start(_) | State::Open(_) => Ok(()),
             State::Failed => {
                 self.key.shared.unlocked()?;
-                Err(self.key.decryption_failed())
+                Err(Error::decryption_failed(self.key.id()))
             }
             State::Ended => Err(stream::over(&self.key)),
         }

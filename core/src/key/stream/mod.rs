@@ -34,6 +34,16 @@ impl Key {
     }
 }
 
+/// The error for messages under a key for streams.
+#[cold]
+pub(super) fn no_messages(key_id: &str) -> Error {
+    Error::invalid(format!(
+        "key {key_id:?} is of kind stream: a stream is decrypted as a stream or file, and names no version until its \
+         first segment is open"
+    ))
+    .with_key(key_id)
+}
+
 /// A stream that has ended or failed was given more.
 #[cold]
 fn over(key: &Key) -> Error {

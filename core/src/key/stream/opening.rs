@@ -1,6 +1,6 @@
 //! A stream being decrypted, once its version is found.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::key::{Key, snapshot};
 use crate::keyring::{Material, Snapshot, Version};
 use crate::primitives::{HEADER_LENGTH, Header, Segments};
@@ -25,13 +25,13 @@ impl Opening {
             return Ok(found);
         }
         key.shared.look_for_newer()?;
-        search.run(segment, last)?.ok_or_else(|| key.decryption_failed())
+        search.run(segment, last)?.ok_or_else(|| Error::decryption_failed(key.id()))
     }
 
     /// Decrypts the next segment where it is, and returns the plaintext's length.
     pub(super) fn open(&mut self, segment: &mut [u8], last: bool) -> Result<usize> {
         self.key.shared.unlocked()?;
-        self.segments.open(segment, last).map_err(|_| self.key.decryption_failed())
+        self.segments.open(segment, last).map_err(|_| Error::decryption_failed(self.key.id()))
     }
 
     /// The number of the version that sealed the stream.
