@@ -6,6 +6,8 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 cd "$root"
 printf 'Rust: keyfold beside aws-lc-rs\n'
 cargo bench --quiet -p keyfold --bench hot_path
+printf '\nRust: streams and batches beside aws-lc-rs\n'
+cargo bench --quiet -p keyfold --bench streams
 printf '\nPython: keyfold beside cryptography\n'
 build/venv/bin/python benches/hot_path.py
 printf '\nNode: keyfold beside node:crypto\n'

@@ -23,12 +23,15 @@ mod time;
 
 pub use error::{Error, ErrorKind, Result};
 pub use format::{Aad, Anchor, Context, ContextValue, from_text, is_ciphertext, to_text};
-pub use key::{Decryption, Encryption, Key, Plaintext, PlaintextText};
+pub use key::{
+    Aads, BatchDecryption, BatchEncryption, BatchItem, Decryption, Encryption, Key, OnError, Packed,
+    PackedText, Plaintext, PlaintextBatch, PlaintextText, Progress, StreamDecryptor, StreamEncryptor,
+};
 pub use keyring::VersionState;
 pub use master_key::{CallbackError, MASTER_KEY_VARIABLE, MasterKey, generate_master_key};
 pub use primitives::{Algorithm, KeyKind};
 pub use store::{
-    CheckReport, CiphertextInfo, CreateKey, Finding, IndexOptions, KeyFilter, KeyInfo, Mode, OpenOptions,
-    PURPOSES, Store, VersionInfo,
+    CheckReport, CiphertextInfo, CreateKey, FileOptions, Finding, IndexOptions, KeyFilter, KeyInfo, Mode,
+    OpenOptions, PURPOSES, Store, VersionInfo,
 };
 pub use time::{Clock, Timestamp};

@@ -8,6 +8,10 @@ pub const KEY_ID_BYTES: usize = 255;
 pub const AAD_BYTES: usize = 1 << 20;
 /// Longest single message: 64 MiB. Larger ones are for streams.
 pub const MESSAGE_BYTES: usize = 64 << 20;
+/// Most values of one batch.
+pub const BATCH: usize = 100_000;
+/// Longest output of one batch, all its values together: 256 MiB.
+pub const BATCH_BYTES: usize = 256 << 20;
 /// Most fields of a context.
 pub const CONTEXT_FIELDS: usize = 64;
 /// Most labels of a key.

@@ -9,8 +9,11 @@ mod text;
 mod worked_example;
 
 pub use anchor::Anchor;
+pub(crate) use context::AadBytes;
 pub use context::{Aad, Context, ContextValue};
 pub(crate) use encoding::Encoding;
 pub(crate) use envelope::{Envelope, PREFIX_LENGTH, prefix};
-pub(crate) use text::{TEXT_PREFIX, decode_ciphertext, to_text_into};
+pub(crate) use text::{
+    TEXT_PREFIX, decode_ciphertext, decode_ciphertext_into, decode_ciphertext_on, text_length, to_text_into,
+};
 pub use text::{from_text, is_ciphertext, to_text};

@@ -20,9 +20,14 @@ pub fn to_text(bytes: &[u8]) -> String {
 
 /// Appends the text form of these bytes in one allocation.
 pub(crate) fn to_text_into(bytes: &[u8], text: &mut String) {
-    text.reserve_exact(TEXT_PREFIX.len() + bytes.len().div_ceil(3) * 4);
+    text.reserve_exact(text_length(bytes.len()));
     text.push_str(TEXT_PREFIX);
     URL_SAFE_NO_PAD.encode_string(bytes, text);
+}
+
+/// The length of the text form of so many bytes.
+pub(crate) fn text_length(bytes: usize) -> usize {
+    TEXT_PREFIX.len() + (bytes * 4).div_ceil(3)
 }
 
 /// The bytes of a text form. Padding, other alphabets, white space and stray bits are refused.
@@ -50,6 +55,24 @@ pub(crate) fn decode_ciphertext(value: &[u8]) -> Option<Cow<'_, [u8]>> {
     }
 }
 
+/// As [`decode_ciphertext`], on the stack where there is room.
+pub(crate) fn decode_ciphertext_on<'a>(value: &'a [u8], stack: &'a mut [u8]) -> Option<Cow<'a, [u8]>> {
+    let Some(rest) = value.strip_prefix(TEXT_PREFIX.as_bytes()) else { return Some(Cow::Borrowed(value)) };
+    if base64::decoded_len_estimate(rest.len()) > stack.len() {
+        return URL_SAFE_NO_PAD.decode(rest).ok().map(Cow::Owned);
+    }
+    let length = URL_SAFE_NO_PAD.decode_slice(rest, stack).ok()?;
+    Some(Cow::Borrowed(&stack[..length]))
+}
+
+/// As [`decode_ciphertext`], into a buffer that is used again.
+pub(crate) fn decode_ciphertext_into<'a>(value: &'a [u8], buffer: &'a mut Vec<u8>) -> Option<&'a [u8]> {
+    let Some(rest) = value.strip_prefix(TEXT_PREFIX.as_bytes()) else { return Some(value) };
+    buffer.clear();
+    URL_SAFE_NO_PAD.decode_vec(rest, buffer).ok()?;
+    Some(buffer)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -61,6 +84,12 @@ mod tests {
             let text = to_text(&bytes);
             assert!(text.starts_with("kf1.") && !text.contains('='));
             assert_eq!(from_text(&text).unwrap(), bytes);
+            assert_eq!(text.len(), text_length(bytes.len()));
+            assert_eq!(text.capacity(), text.len(), "one allocation");
+            for room in [0, 20, 100] {
+                assert_eq!(*decode_ciphertext_on(text.as_bytes(), &mut vec![0; room]).unwrap(), bytes);
+            }
+            assert_eq!(decode_ciphertext_into(text.as_bytes(), &mut vec![7; 9]).unwrap(), bytes);
         }
     }
 
@@ -71,6 +100,10 @@ mod tests {
             ["kf1.AQ==", "kf1.+/+/", "kf1.AQ\n", "kf1. AQ", "kf1.AR", "AQ", "KF1.AQ", "kf2.AQ", "kf1.A", ""]
         {
             assert!(from_text(bad).is_err(), "{bad:?}");
+            if bad.starts_with("kf1.") {
+                assert!(decode_ciphertext_on(bad.as_bytes(), &mut [0; 100]).is_none(), "{bad:?}");
+                assert!(decode_ciphertext_into(bad.as_bytes(), &mut Vec::new()).is_none(), "{bad:?}");
+            }
         }
         assert_eq!(from_text("kf1.").unwrap(), b"");
     }

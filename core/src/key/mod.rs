@@ -1,22 +1,29 @@
 //! [`Key`]: what a user calls to encrypt. Takes no lock, makes no system call and one allocation a call.
 
+mod batch;
 mod index;
 mod plaintext;
+mod stream;
 
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::format::{
-    Aad, Envelope, PREFIX_LENGTH, TEXT_PREFIX, decode_ciphertext, from_text, prefix, to_text_into,
+    Aad, Envelope, PREFIX_LENGTH, TEXT_PREFIX, decode_ciphertext, decode_ciphertext_on, from_text, prefix,
+    to_text_into,
 };
 use crate::keyring::{Entry, Loaded, Material, Snapshot, Version};
 use crate::limits;
 use crate::primitives::{Algorithm, Cipher, KeyKind, TAG_LENGTH, draw_nonce};
 use crate::store::{KeyInfo, Shared};
 
+pub use batch::{
+    Aads, BatchDecryption, BatchEncryption, BatchItem, OnError, Packed, PackedText, PlaintextBatch,
+};
 #[cfg(test)]
 pub(crate) use index::index_under;
 pub use plaintext::{Plaintext, PlaintextText};
+pub use stream::{Progress, StreamDecryptor, StreamEncryptor};
 
 /// A handle to one key of an open store. Clones are cheap; it may be used from all threads at once.
 ///
@@ -62,7 +69,9 @@ impl Key {
     /// DecryptionFailed, always with the same message, where anything is wrong with ciphertext, key or aad;
     /// KeyUnavailable where the version's state forbids it.
     pub fn decrypt<'a>(&self, ciphertext: impl AsRef<[u8]>, aad: impl Into<Aad<'a>>) -> Result<Plaintext> {
-        let bytes = decode_ciphertext(ciphertext.as_ref()).ok_or_else(|| self.decryption_failed())?;
+        let mut stack = [0; STACK];
+        let bytes = decode_ciphertext_on(ciphertext.as_ref(), &mut stack);
+        let bytes = bytes.ok_or_else(|| self.decryption_failed())?;
         let decryption = self.decryption(&bytes)?;
         let mut out = Plaintext::with_capacity(decryption.length());
         decryption.append(aad.into(), out.buffer())?;
@@ -71,9 +80,18 @@ impl Key {
 
     /// Encrypts a text for a text column: `kf1.` and base64url.
     pub fn encrypt_text<'a>(&self, plaintext: &str, aad: impl Into<Aad<'a>>) -> Result<String> {
-        let sealed = self.encrypt(plaintext.as_bytes(), aad)?;
+        let encryption = self.encryption()?;
+        let length = encryption.length(plaintext.len())?;
         let mut text = String::new();
-        to_text_into(&sealed, &mut text);
+        let mut stack = [0; STACK];
+        if let Some(sealed) = stack.get_mut(..length) {
+            encryption.write(plaintext.as_bytes(), aad, sealed)?;
+            to_text_into(sealed, &mut text);
+        } else {
+            let mut sealed = Vec::with_capacity(length);
+            encryption.append(plaintext.as_bytes(), aad.into(), &mut sealed)?;
+            to_text_into(&sealed, &mut text);
+        }
         Ok(text)
     }
 
@@ -151,9 +169,13 @@ impl Key {
         run(snapshot(&loaded)?)
     }
 
+    /// A message did not decrypt. Under a key for streams none ever would.
     #[cold]
     fn decryption_failed(&self) -> Error {
-        Error::decryption_failed(self.id())
+        match self.entry.load().as_deref() {
+            Some(snapshot) if snapshot.key.kind == KeyKind::Stream.name() => stream::no_messages(self.id()),
+            _ => Error::decryption_failed(self.id()),
+        }
     }
 }
 
@@ -187,6 +209,22 @@ impl Encryption<'_> {
     /// Encrypts into `out`, which has [`Encryption::length`] bytes.
     #[inline]
     pub fn write<'b>(&self, plaintext: &[u8], aad: impl Into<Aad<'b>>, out: &mut [u8]) -> Result<()> {
+        let aad = aad.into().to_bytes()?;
+        let mut nonce = [0u8; MAX_NONCE_LENGTH];
+        let nonce = &mut nonce[..self.nonce_length()?];
+        draw_nonce(nonce)?;
+        self.seal(nonce, plaintext, aad.as_ref(), out)
+    }
+
+    /// The length of a nonce.
+    #[inline]
+    fn nonce_length(&self) -> Result<usize> {
+        Ok(self.version()?.0.algorithm.nonce_length())
+    }
+
+    /// Encrypts under a fresh nonce into `out`, which has [`Encryption::length`] bytes.
+    #[inline]
+    fn seal(&self, nonce: &[u8], plaintext: &[u8], aad: &[u8], out: &mut [u8]) -> Result<()> {
         let length = self.length(plaintext.len())?;
         if out.len() != length {
             return Err(Error::invalid(format!(
@@ -194,15 +232,14 @@ impl Encryption<'_> {
                 out.len()
             )));
         }
-        let aad = aad.into().to_bytes()?;
         let (version, cipher) = self.version()?;
         let (head, rest) = out.split_at_mut(PREFIX_LENGTH);
-        let (nonce, rest) = rest.split_at_mut(version.algorithm.nonce_length());
+        let (place, rest) = rest.split_at_mut(nonce.len());
         let (body, tag) = rest.split_at_mut(plaintext.len());
         head.copy_from_slice(&prefix(version.row.tag));
-        draw_nonce(nonce)?;
+        place.copy_from_slice(nonce);
         body.copy_from_slice(plaintext);
-        match cipher.seal_in_place(nonce, aad.as_ref(), body) {
+        match cipher.seal_in_place(nonce, aad, body) {
             Ok(sealed) => tag.copy_from_slice(&sealed),
             Err(failure) => {
                 // Nothing readable may stay behind in the caller's buffer.
@@ -289,12 +326,28 @@ impl Decryption<'_> {
     #[inline]
     fn open(&self, aad: &[u8], out: &mut [u8]) -> Result<()> {
         let version = &snapshot(&self.loaded)?.versions[self.place];
-        let Some(Material::Aead(cipher)) = version.unwrapped() else {
-            return Err(wrong_kind(self.key.id(), version.algorithm.kind(), "decrypt", &[KeyKind::Aead]));
-        };
-        cipher.open_in_place(self.nonce, aad, out, self.tag).map_err(|_| self.key.decryption_failed())
+        open_under(self.key, version, self.nonce, aad, out, self.tag)
     }
 }
+
+/// Decrypts `out` where it is, under a version that is prepared; on failure `out` is wiped.
+#[inline]
+fn open_under(
+    key: &Key,
+    version: &Version,
+    nonce: &[u8],
+    aad: &[u8],
+    out: &mut [u8],
+    tag: &[u8],
+) -> Result<()> {
+    let Some(Material::Aead(cipher)) = version.unwrapped() else {
+        return Err(wrong_kind(key.id(), version.algorithm.kind(), "decrypt", &[KeyKind::Aead]));
+    };
+    cipher.open_in_place(nonce, aad, out, tag).map_err(|_| key.decryption_failed())
+}
+
+/// Ciphertexts up to this length need no buffer on the heap on their way to or from text.
+const STACK: usize = 512;
 
 /// That of XChaCha20-Poly1305 and XAES-256-GCM.
 const MAX_NONCE_LENGTH: usize = 24;

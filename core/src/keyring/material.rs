@@ -23,7 +23,7 @@ impl Material {
         Some(match algorithm.kind() {
             KeyKind::Aead => Self::Aead(Cipher::new(algorithm, secret.try_expose_32()?)),
             KeyKind::Deterministic => Self::Deterministic(secret),
-            KeyKind::Stream => Self::Stream(secret),
+            KeyKind::Stream => Self::Stream((secret.len() == algorithm.key_length()).then_some(secret)?),
             KeyKind::Mac => Self::Mac(secret),
             KeyKind::Derive => Self::Derive(secret),
         })

@@ -9,9 +9,14 @@ impl Store {
     /// Which key and version made this ciphertext, given in bytes or as text, without decrypting it.
     ///
     /// Every match: two keys may share a tag, though hardly ever. Well-formed but unknown is an empty list;
-    /// InvalidArgument where it is no ciphertext at all.
+    /// InvalidArgument where it is no ciphertext at all, and for streams: they carry no tag.
     pub fn inspect(&self, ciphertext: impl AsRef<[u8]>) -> Result<Vec<CiphertextInfo>> {
-        let not_one = || Error::invalid("not a keyfold ciphertext: neither its bytes nor its text form");
+        let not_one = || {
+            Error::invalid(
+                "not a keyfold ciphertext: neither its bytes nor its text form; a stream names no key or version, \
+                 and is not recognised",
+            )
+        };
         let bytes = decode_ciphertext(ciphertext.as_ref()).ok_or_else(not_one)?;
         let tag = Envelope::parse(&bytes).ok_or_else(not_one)?.tag;
         self.shared.read_verified(|tree, _| {

@@ -12,6 +12,8 @@ mod options;
 mod shared;
 #[cfg(test)]
 mod tink_oracle;
+#[cfg(test)]
+mod tink_stream_oracle;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -24,7 +26,7 @@ use crate::master_key::MasterKey;
 pub use check::{CheckReport, Finding};
 pub use info::{CiphertextInfo, KeyInfo, VersionInfo};
 pub use lifecycle::PURPOSES;
-pub use options::{CreateKey, IndexOptions, KeyFilter, Mode, OpenOptions};
+pub use options::{CreateKey, FileOptions, IndexOptions, KeyFilter, Mode, OpenOptions};
 pub(crate) use shared::Shared;
 
 /// An open key store. Clones share it; it may be used from all threads at once.

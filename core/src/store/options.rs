@@ -360,6 +360,33 @@ impl IndexOptions {
     }
 }
 
+/// How a file is encrypted or decrypted.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
+pub struct FileOptions {
+    /// Replace a file that stands under the output's name. Default: false.
+    pub force: bool,
+}
+
+impl FileOptions {
+    /// The defaults: nothing is replaced.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// From a JSON object with the names of the fields.
+    pub fn from_json(json: &str) -> Result<Self> {
+        from_json(json)
+    }
+
+    /// Replace a file that stands under the output's name.
+    pub fn force(mut self, force: bool) -> Self {
+        self.force = force;
+        self
+    }
+}
+
 /// Unknown names, names given twice and wrong types are refused, by name.
 fn from_json<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T> {
     if json.len() > limits::OPTIONS_BYTES {

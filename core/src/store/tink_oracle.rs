@@ -2,8 +2,9 @@
 //!
 //! Runs where `KEYFOLD_ORACLE_PYTHON` names a Python with the `tink` package, as `make test` arranges.
 
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Command, Stdio};
+use std::ffi::OsString;
+use std::io::{BufRead, BufReader, Lines, Write};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -19,33 +20,9 @@ const CHILD: &str = "KEYFOLD_TEST_TINK_CHILD";
 
 #[test]
 fn tink_reads_ours_and_we_read_tinks() {
-    let Some(python) = std::env::var_os("KEYFOLD_ORACLE_PYTHON") else {
-        eprintln!("skipped: set KEYFOLD_ORACLE_PYTHON to a Python with the tink package, or run `make test`");
-        return;
-    };
-    // In a process of its own: opening a store puts fork handlers in place, and other tests of this program fork
-    // while they hold what those handlers take.
-    if std::env::var_os(CHILD).is_none() {
-        let test = "store::tink_oracle::tink_reads_ours_and_we_read_tinks";
-        let program = std::env::current_exe().unwrap();
-        let ended =
-            Command::new(program).args([test, "--exact", "--nocapture"]).env(CHILD, "1").output().unwrap();
-        let said = String::from_utf8_lossy(&ended.stdout);
-        assert!(
-            ended.status.success() && said.contains("1 passed"),
-            "{said}{}",
-            String::from_utf8_lossy(&ended.stderr)
-        );
-        return;
-    }
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/oracles/tink_aead.py");
-    let mut tink = Command::new(python)
-        .arg(script)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("the oracle's Python");
-    let mut answers = BufReader::new(tink.stdout.take().unwrap()).lines();
+    let test = "store::tink_oracle::tink_reads_ours_and_we_read_tinks";
+    let Some(python) = only_in_a_child(test) else { return };
+    let mut tink = Tink::new(python, "tink_aead.py");
     let folder = tempfile::tempdir().unwrap();
     let master_key = MasterKey::parse(&crate::generate_master_key().unwrap()).unwrap();
     let store =
@@ -65,30 +42,85 @@ fn tink_reads_ours_and_we_read_tinks() {
         open.push(pair(&forged));
         let seal: Vec<Value> = MESSAGES.iter().map(|message| pair(message)).collect();
         let request = json!({"keyset": keyset(&store, id), "open": open, "seal": seal});
-        writeln!(tink.stdin.as_mut().unwrap(), "{request}").unwrap();
-        let answer: Value = serde_json::from_str(&answers.next().expect("an answer").unwrap()).unwrap();
+        let answer = tink.ask(&request);
         let opened = answer["opened"].as_array().unwrap();
         for ((_, message), opened) in sealed.iter().zip(opened) {
-            assert_eq!(STANDARD.decode(opened.as_str().expect("Tink opens ours")).unwrap(), *message);
+            assert_eq!(decoded(opened), *message);
         }
         assert_eq!((opened.len(), &opened[sealed.len()]), (sealed.len() + 1, &Value::Null));
         let theirs = answer["sealed"].as_array().unwrap();
         assert_eq!(theirs.len(), MESSAGES.len());
         for (ciphertext, message) in theirs.iter().zip(MESSAGES) {
-            let ciphertext = STANDARD.decode(ciphertext.as_str().unwrap()).unwrap();
-            assert_eq!(key.decrypt(&ciphertext, b"aad").unwrap(), *message);
+            assert_eq!(key.decrypt(decoded(ciphertext), b"aad").unwrap(), *message);
         }
     }
-    drop(tink.stdin.take());
-    assert!(tink.wait().unwrap().success());
+    tink.end();
 }
 
-fn pair(bytes: &[u8]) -> Value {
+/// The oracle's Python, in the process that does the work; elsewhere starts that process and waits for it.
+///
+/// In a process of its own: opening a store puts fork handlers in place, and other tests of this program fork
+/// while they hold what those handlers take.
+pub(super) fn only_in_a_child(test: &str) -> Option<OsString> {
+    let Some(python) = std::env::var_os("KEYFOLD_ORACLE_PYTHON") else {
+        eprintln!("skipped: set KEYFOLD_ORACLE_PYTHON to a Python with the tink package, or run `make test`");
+        return None;
+    };
+    if std::env::var_os(CHILD).is_some() {
+        return Some(python);
+    }
+    let program = std::env::current_exe().unwrap();
+    let ended =
+        Command::new(program).args([test, "--exact", "--nocapture"]).env(CHILD, "1").output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stdout);
+    assert!(
+        ended.status.success() && said.contains("1 passed"),
+        "{said}{}",
+        String::from_utf8_lossy(&ended.stderr)
+    );
+    None
+}
+
+/// A script of `tests/oracles` that answers lines of JSON.
+pub(super) struct Tink {
+    process: Child,
+    answers: Lines<BufReader<ChildStdout>>,
+}
+
+impl Tink {
+    pub(super) fn new(python: OsString, script: &str) -> Self {
+        let script = format!("{}/../tests/oracles/{script}", env!("CARGO_MANIFEST_DIR"));
+        let mut process = Command::new(python)
+            .arg(script)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the oracle's Python");
+        let answers = BufReader::new(process.stdout.take().unwrap()).lines();
+        Self { process, answers }
+    }
+
+    pub(super) fn ask(&mut self, request: &Value) -> Value {
+        writeln!(self.process.stdin.as_mut().unwrap(), "{request}").unwrap();
+        serde_json::from_str(&self.answers.next().expect("an answer").unwrap()).unwrap()
+    }
+
+    pub(super) fn end(mut self) {
+        drop(self.process.stdin.take());
+        assert!(self.process.wait().unwrap().success());
+    }
+}
+
+pub(super) fn decoded(answer: &Value) -> Vec<u8> {
+    STANDARD.decode(answer.as_str().expect("Tink has an answer")).unwrap()
+}
+
+pub(super) fn pair(bytes: &[u8]) -> Value {
     json!([STANDARD.encode(bytes), STANDARD.encode(b"aad")])
 }
 
 /// Tink's JSON keyset of a key: its tags as key ids, its current version as primary.
-fn keyset(store: &Store, key_id: &str) -> Value {
+pub(super) fn keyset(store: &Store, key_id: &str) -> Value {
     store
         .shared
         .read_verified(|tree, kek| {
@@ -109,7 +141,7 @@ fn keyset(store: &Store, key_id: &str) -> Value {
                 if row.is_current {
                     primary = row.tag;
                 }
-                let (name, parameters) = proto(&row.algorithm);
+                let (name, parameters, prefix) = proto(&row.algorithm);
                 let value = [parameters, &[0x1a, 32], dek.expose()].concat();
                 keys.push(json!({
                     "keyData": {
@@ -119,7 +151,7 @@ fn keyset(store: &Store, key_id: &str) -> Value {
                     },
                     "status": "ENABLED",
                     "keyId": row.tag,
-                    "outputPrefixType": "TINK",
+                    "outputPrefixType": prefix,
                 }));
             }
             Ok(json!({"primaryKeyId": primary, "key": keys}))
@@ -127,13 +159,17 @@ fn keyset(store: &Store, key_id: &str) -> Value {
         .unwrap()
 }
 
-/// The name of Tink's key message, and the bytes of its parameters before field 3, the key.
-fn proto(algorithm: &str) -> (&'static str, &'static [u8]) {
+/// The name of Tink's key message, the bytes of its parameters before field 3, the key, and the output's prefix.
+fn proto(algorithm: &str) -> (&'static str, &'static [u8], &'static str) {
     match algorithm {
-        "AES256_GCM_SIV" => ("AesGcmSivKey", &[]),
-        "AES256_GCM" => ("AesGcmKey", &[]),
+        "AES256_GCM_SIV" => ("AesGcmSivKey", &[], "TINK"),
+        "AES256_GCM" => ("AesGcmKey", &[], "TINK"),
         // Field 2, parameters: field 1, a salt of 12 bytes.
-        "XAES256_GCM" => ("XAesGcmKey", &[0x12, 2, 0x08, 12]),
-        _ => ("XChaCha20Poly1305Key", &[]),
+        "XAES256_GCM" => ("XAesGcmKey", &[0x12, 2, 0x08, 12], "TINK"),
+        // Field 2, parameters: segments of 2^20 bytes, derived keys of 32, SHA256.
+        "AES256_GCM_HKDF_1MB" => {
+            ("AesGcmHkdfStreamingKey", &[0x12, 8, 0x08, 0x80, 0x80, 0x40, 0x10, 32, 0x18, 3], "RAW")
+        }
+        _ => ("XChaCha20Poly1305Key", &[], "TINK"),
     }
 }

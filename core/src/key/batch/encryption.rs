@@ -1,0 +1,157 @@
+//! Encrypting many values.
+
+use crate::error::Result;
+use crate::format::{text_length, to_text_into};
+use crate::key::{Encryption, Key};
+use crate::limits;
+
+use super::nonces::Nonces;
+use super::{Aads, Packed, PackedText, Prepared, Room, too_long};
+
+/// The encryption of a batch, value by value, into buffers of the caller's: all under the version that was current
+/// when it began. While it is kept, it keeps its key.
+///
+/// ```
+/// # fn main() -> keyfold::Result<()> {
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let master_key = keyfold::MasterKey::parse(&keyfold::generate_master_key()?)?;
+/// # let options = keyfold::OpenOptions::new().create(true);
+/// # let store = keyfold::Store::open_with(folder.path().join("s"), &master_key, &options)?;
+/// # store.create_key("pii", &keyfold::CreateKey::new())?;
+/// # let pii = store.key("pii")?;
+/// use keyfold::{Aad, OnError};
+///
+/// let values = [Some(&b"ada"[..]), None, Some(b"grace")];
+/// let sealed = pii.encrypt_many(&values, Aad::NONE)?;
+/// let sealed: Vec<Option<&[u8]>> = sealed.iter().collect();
+/// let opened = pii.decrypt_many(&sealed, Aad::NONE, OnError::Raise)?;
+/// assert_eq!(opened.get(1).unwrap(), None);
+/// assert_eq!(opened.get(2).unwrap(), Some(&b"grace"[..]));
+/// # Ok(())
+/// # }
+/// ```
+pub struct BatchEncryption<'a> {
+    encryption: Encryption<'a>,
+    aads: Prepared<'a>,
+    nonces: Nonces,
+    room: Room,
+    /// A ciphertext that is about to become text.
+    scratch: Vec<u8>,
+}
+
+impl Key {
+    /// Encrypts many values under the current version. What is `None` stays `None`.
+    ///
+    /// LimitExceeded past 100,000 values or 256 MiB of ciphertexts; an error that one value causes names its place.
+    pub fn encrypt_many<'a>(&self, values: &[Option<&[u8]>], aads: impl Into<Aads<'a>>) -> Result<Packed> {
+        let aads: Aads<'_> = aads.into();
+        let mut batch = self.batch_encryption(aads, values.len())?;
+        let total = batch.total(values, |length| length)?;
+        let mut packed = Packed::new(vec![0; total], values.len());
+        let mut start = 0;
+        for (index, value) in values.iter().enumerate() {
+            let Some(value) = value else {
+                packed.push(None);
+                continue;
+            };
+            let end = start + batch.length(value.len())?;
+            if let Some(out) = packed.push(Some(start..end)) {
+                batch.write(index, value, out)?;
+            }
+            start = end;
+        }
+        Ok(packed)
+    }
+
+    /// Encrypts many texts to their text forms; otherwise as [`Key::encrypt_many`].
+    pub fn encrypt_many_text<'a>(
+        &self,
+        values: &[Option<&str>],
+        aads: impl Into<Aads<'a>>,
+    ) -> Result<PackedText> {
+        let aads: Aads<'_> = aads.into();
+        let mut batch = self.batch_encryption(aads, values.len())?;
+        let total = batch.total(values, text_length)?;
+        let mut packed = PackedText::new(String::with_capacity(total), values.len());
+        for (index, value) in values.iter().enumerate() {
+            let Some(value) = value else {
+                packed.push(None);
+                continue;
+            };
+            let start = packed.text().len();
+            batch.append_text(index, value.as_bytes(), packed.text_mut())?;
+            let end = packed.text().len();
+            packed.push(Some(start..end));
+        }
+        Ok(packed)
+    }
+
+    /// The encryption of `count` values, for callers with buffers of their own.
+    pub fn batch_encryption<'a>(
+        &'a self,
+        aads: impl Into<Aads<'a>>,
+        count: usize,
+    ) -> Result<BatchEncryption<'a>> {
+        let aads = Prepared::new(aads.into(), count)?;
+        let encryption = self.encryption()?;
+        // Refuses keys of other kinds, even where there is no value.
+        encryption.length(0)?;
+        Ok(BatchEncryption {
+            encryption,
+            aads,
+            nonces: Nonces::new(),
+            room: Room::new(count),
+            scratch: Vec::new(),
+        })
+    }
+}
+
+impl BatchEncryption<'_> {
+    /// The length of the ciphertext of so long a plaintext. LimitExceeded past 64 MiB.
+    #[inline]
+    pub fn length(&self, plaintext: usize) -> Result<usize> {
+        self.encryption.length(plaintext)
+    }
+
+    /// Encrypts the value at this place into `out`, which has [`BatchEncryption::length`] bytes.
+    #[inline]
+    pub fn write(&mut self, index: usize, plaintext: &[u8], out: &mut [u8]) -> Result<()> {
+        self.seal(plaintext, index, out).map_err(|error| error.with_index(index))
+    }
+
+    /// Encrypts the value at this place and appends its text form.
+    pub fn append_text(&mut self, index: usize, plaintext: &[u8], out: &mut String) -> Result<()> {
+        let length = self.length(plaintext.len()).map_err(|error| error.with_index(index))?;
+        let mut scratch = std::mem::take(&mut self.scratch);
+        scratch.resize(length, 0);
+        let outcome = self.write(index, plaintext, &mut scratch);
+        if outcome.is_ok() {
+            to_text_into(&scratch, out);
+        }
+        self.scratch = scratch;
+        outcome
+    }
+
+    #[inline]
+    fn seal(&mut self, plaintext: &[u8], index: usize, out: &mut [u8]) -> Result<()> {
+        let expected = self.room.values;
+        self.room.take(out.len())?;
+        let aad = self.aads.of(index)?;
+        let nonce = self.nonces.next(self.encryption.nonce_length()?, expected)?;
+        self.encryption.seal(nonce, plaintext, aad, out)
+    }
+
+    /// The length of all outputs together.
+    fn total<T: AsRef<[u8]>>(&self, values: &[Option<T>], of: impl Fn(usize) -> usize) -> Result<usize> {
+        let mut total = 0;
+        for (index, value) in values.iter().enumerate() {
+            let Some(value) = value else { continue };
+            let length = self.length(value.as_ref().len()).map_err(|error| error.with_index(index))?;
+            total += of(length);
+            if total > limits::BATCH_BYTES {
+                return Err(too_long());
+            }
+        }
+        Ok(total)
+    }
+}
