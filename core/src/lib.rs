@@ -23,12 +23,14 @@ mod time;
 
 pub use error::{Error, ErrorKind, Result};
 pub use format::{Aad, Anchor, Context, ContextValue, from_text, is_ciphertext, to_text};
-pub use key::{Decryption, Encryption, Key, Plaintext, PlaintextText};
+pub use key::{
+    Decryption, Encryption, IndexReport, Key, PackedIndexes, Plaintext, PlaintextText, index_report,
+};
 pub use keyring::VersionState;
 pub use master_key::{CallbackError, MASTER_KEY_VARIABLE, MasterKey, generate_master_key};
 pub use primitives::{Algorithm, KeyKind};
 pub use store::{
-    CheckReport, CiphertextInfo, CreateKey, Finding, IndexOptions, KeyFilter, KeyInfo, Mode, OpenOptions,
-    PURPOSES, Store, VersionInfo,
+    CheckReport, CiphertextInfo, CreateKey, Finding, IndexOptions, IndexSaltInfo, IndexScope, KeyFilter,
+    KeyInfo, Mode, OpenOptions, PURPOSES, Store, VersionInfo,
 };
 pub use time::{Clock, Timestamp};

@@ -14,8 +14,9 @@ use crate::limits;
 use crate::primitives::{Algorithm, Cipher, KeyKind, TAG_LENGTH, draw_nonce};
 use crate::store::{KeyInfo, Shared};
 
+pub use index::{IndexReport, PackedIndexes, index_report};
 #[cfg(test)]
-pub(crate) use index::index_under;
+pub(crate) use index::{compound_under, index_under};
 pub use plaintext::{Plaintext, PlaintextText};
 
 /// A handle to one key of an open store. Clones are cheap; it may be used from all threads at once.
