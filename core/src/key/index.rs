@@ -4,6 +4,8 @@
 
 mod casefold;
 mod digits;
+#[cfg(test)]
+mod leakage;
 mod normalize;
 mod recipe;
 mod report;
