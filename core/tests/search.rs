@@ -255,6 +255,7 @@ fn a_service_with_the_salt_computes_the_same() {
 fn scopes_that_are_not() {
     let (_home, store, _) = home_with_pii();
     store.create_key("own", &CreateKey::new()).unwrap();
+    let before = store.anchor().unwrap();
     for (scope, expected) in [
         (IndexScope::Key("pii"), ErrorKind::InvalidArgument),
         (IndexScope::Key("none"), ErrorKind::NotFound),
@@ -276,8 +277,7 @@ fn scopes_that_are_not() {
     assert!(error.message().contains("purpose \"pii\""), "{error}");
     assert_eq!(kind(store.retire_index_salt(PII, 0)), ErrorKind::NotFound);
     assert_eq!(kind(store.retire_index_salt(PII, u32::MAX)), ErrorKind::NotFound);
-    let anchor = store.anchor().unwrap();
-    assert_eq!(store.anchor().unwrap().to_string(), anchor.to_string());
+    assert_eq!(store.anchor().unwrap().to_string(), before.to_string(), "nothing was written");
     store.close();
     assert_eq!(kind(store.index_salts(PII)), ErrorKind::Closed);
     assert_eq!(kind(store.rotate_index_salt(PII)), ErrorKind::Closed);
@@ -349,7 +349,7 @@ fn at_most_64_versions() {
     store.retire_index_salt(PII, 7).unwrap();
     assert_eq!(store.rotate_index_salt(PII).unwrap().version, 65);
     let after = key.blind_indexes(b"ada", FIELD, &exact()).unwrap();
-    assert_eq!((&after[1..57], &after[58..]), (&all[..56], &all[58..]).into());
+    assert_eq!((&after[1..58], &after[58..]), (&all[..57], &all[58..]));
 }
 
 /// Does what it is told, line by line.
@@ -366,6 +366,17 @@ fn worker() {
             ["rotate", times] => {
                 for _ in 0..times.parse().unwrap() {
                     tell(store.rotate_index_salt(PII).unwrap().version);
+                }
+            }
+            ["salt"] => {
+                tell(hex(&store.get_index_salt(IndexScope::Purpose("medical"), None).unwrap()));
+                store.create_key("m", &CreateKey::new().purpose("medical").exist_ok(true)).unwrap();
+            }
+            ["turn", times] => {
+                for _ in 0..times.parse().unwrap() {
+                    let version = store.rotate_index_salt(PII).unwrap().version;
+                    store.retire_index_salt(PII, version - 1).unwrap();
+                    tell(version);
                 }
             }
             ["retire", version] => {
@@ -415,6 +426,46 @@ fn eight_processes_rotate_at_once_and_none_twice() {
     while key.blind_indexes(b"ada", FIELD, &exact()).unwrap().len() != 56 {
         assert!(Instant::now() < until, "the others' work was not seen");
         std::thread::sleep(milliseconds(20));
+    }
+}
+
+#[test]
+fn eight_processes_make_one_root_for_a_purpose() {
+    let (home, store, _) = home_with_pii();
+    let mut children: Vec<_> = (0..8).map(|_| worker_of(&home)).collect();
+    for child in &mut children {
+        child.say("salt");
+    }
+    let salts: BTreeSet<String> = children.into_iter().flat_map(|child| child.finish()).collect();
+    assert_eq!(salts.len(), 1);
+    assert_eq!(versions(&store, IndexScope::Purpose("medical")), [1]);
+    assert!(store.check().unwrap().ok);
+}
+
+#[test]
+fn a_killed_process_leaves_whole_roots() {
+    let (home, store, key) = home_with_pii();
+    let mut random = common::Random::new("a_killed_process_leaves_whole_roots");
+    let mut last = 1;
+    for round in 0..8 {
+        let mut child = worker_of(&home);
+        child.say("turn 1000000");
+        for _ in 0..1 + random.below(5) {
+            last = child.hears().parse().unwrap();
+        }
+        std::thread::sleep(Duration::from_micros(random.below(2000) as u64));
+        child.child.kill().unwrap();
+        child.child.wait().unwrap();
+        let left = versions(&store, PII);
+        // Killed between the two acts there are two, each whole.
+        assert!(left.len() <= 2 && left[0] >= last, "round {round}: {left:?}, told {last}");
+        assert!(store.check().unwrap().ok, "round {round}");
+        let newest = store.get_index_salt(PII, None).unwrap();
+        assert_eq!(store.get_index_salt(PII, Some(left[0])).unwrap(), newest[..]);
+        for version in &left[1..] {
+            store.retire_index_salt(PII, *version).unwrap();
+        }
+        assert_eq!(key.blind_indexes(b"ada", FIELD, &exact()).unwrap().len(), 1);
     }
 }
 
@@ -640,6 +691,7 @@ fn options_that_are_refused() {
         }
     }
     assert!(key.blind_index(b"\xff", FIELD, &exact()).is_ok());
+    assert!(key.blind_index(b"a", FIELD, &exact().normalize(["trim"; limits::INDEX_NORMALIZERS])).is_ok());
     let long = exact().kind("x".repeat(1 << 20));
     assert!(key.blind_index(b"", FIELD, &long).unwrap_err().message().len() < 200);
     for json in [
@@ -659,17 +711,13 @@ fn options_that_are_refused() {
 #[test]
 fn the_longest_values() {
     let (_home, _store, key) = home_with_pii();
+    // Form KC makes 18 characters of each.
     let longest = "ﷺ".repeat(limits::INDEX_VALUE_BYTES / 3);
     let started = Instant::now();
-    for options in
-        [exact().normalize(["nfkc", "casefold", "trim", "collapse_spaces", "digits"]), soundex(), suffix(255)]
-    {
-        index(&key, &longest, &options);
-    }
+    index(&key, &longest, &suffix(255).normalize(["nfkc"]));
     // Marks of many classes: the worst that putting them in order can meet.
     let marks: String = "\u{316}\u{301}\u{334}".repeat(limits::INDEX_VALUE_BYTES / 6);
     index(&key, &marks, &exact().normalize(["nfkc"]));
-    index(&key, &marks, &soundex());
     assert!(started.elapsed() < Duration::from_secs(60), "{:?}", started.elapsed());
     let most = vec![b'a'; limits::INDEX_VALUE_BYTES];
     for options in [exact(), prefix(1), soundex()] {

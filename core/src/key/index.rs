@@ -35,10 +35,7 @@ impl Key {
     /// The indexes under all live versions of the root, newest first: search for any of them.
     pub fn blind_indexes(&self, value: &[u8], field: &str, options: &IndexOptions) -> Result<Vec<Vec<u8>>> {
         let recipe = Recipe::new(field, options)?;
-        self.with_snapshot(|snapshot| {
-            newest(snapshot)?;
-            snapshot.index_roots.iter().map(|root| recipe.index(root, field, value)).collect()
-        })
+        self.with_snapshot(|snapshot| recipe.indexes(live(snapshot)?, field, value))
     }
 
     /// [`Key::blind_index`] of each value, under one root; `None` stays `None`.
@@ -78,7 +75,10 @@ impl Key {
     /// the values is missing there is no index.
     pub fn blind_index_compound(&self, values: &[(&str, &[u8])], options: &IndexOptions) -> Result<Vec<u8>> {
         let recipe = Recipe::compound(values, options)?;
-        self.with_snapshot(|snapshot| recipe.compound_index(newest(snapshot)?, values))
+        self.with_snapshot(|snapshot| {
+            let mut indexes = recipe.compound_indexes(&live(snapshot)?[..1], values)?;
+            indexes.pop().ok_or_else(|| Error::internal("no index under a root"))
+        })
     }
 
     /// The compound indexes under all live versions of the root, newest first: search for any of them.
@@ -88,15 +88,18 @@ impl Key {
         options: &IndexOptions,
     ) -> Result<Vec<Vec<u8>>> {
         let recipe = Recipe::compound(values, options)?;
-        self.with_snapshot(|snapshot| {
-            newest(snapshot)?;
-            snapshot.index_roots.iter().map(|root| recipe.compound_index(root, values)).collect()
-        })
+        self.with_snapshot(|snapshot| recipe.compound_indexes(live(snapshot)?, values))
     }
 }
 
+/// The live versions of the key's index root, newest first; never none.
+fn live(snapshot: &Snapshot) -> Result<&[IndexRoot]> {
+    let roots = snapshot.index_roots.as_slice();
+    if roots.is_empty() { Err(Error::integrity("the key has no index root")) } else { Ok(roots) }
+}
+
 fn newest(snapshot: &Snapshot) -> Result<&IndexRoot> {
-    snapshot.index_roots.first().ok_or_else(|| Error::integrity("the key has no index root"))
+    live(snapshot).map(|roots| &roots[0])
 }
 
 /// Indexes of one width, one after the other in one buffer.
@@ -149,5 +152,6 @@ pub(crate) fn index_under(root: &IndexRoot, value: &[u8], field: &str, options: 
 /// A compound index under a given root, for the worked example.
 #[cfg(test)]
 pub(crate) fn compound_under(root: &IndexRoot, values: &[(&str, &[u8])], options: &IndexOptions) -> Vec<u8> {
-    Recipe::compound(values, options).unwrap().compound_index(root, values).unwrap()
+    let recipe = Recipe::compound(values, options).unwrap();
+    recipe.compound_indexes(std::slice::from_ref(root), values).unwrap().remove(0)
 }

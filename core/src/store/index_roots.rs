@@ -9,10 +9,10 @@ use crate::limits;
 use crate::records::entity::{key_scope, purpose_scope};
 use crate::records::tree::Tree;
 use crate::records::{EntityId, IndexRootRow};
+use crate::store::Store;
 use crate::store::act::{Act, Event};
 use crate::store::lifecycle::{PURPOSES, ensure_purpose};
 use crate::store::shared::{check_key_id, no_such_key};
-use crate::store::{Mode, Store};
 use crate::time::Timestamp;
 
 /// Whose blind indexes: those of all keys of a purpose, or those of one key without a purpose.

@@ -14,6 +14,8 @@ use crate::store::IndexOptions;
 
 const LABEL: &[u8] = b"keyfold/v1/blind-index";
 const COMPOUND: &[u8] = b"compound";
+/// Room for the name of a kind with the longest length.
+const NAME_LENGTH: usize = 16;
 const KINDS: &str = "exact, prefix, suffix, soundex";
 
 /// Options that hold.
@@ -95,6 +97,16 @@ impl Recipe {
         Ok(self.mac(root, field, value)?[..self.width()].to_vec())
     }
 
+    /// The index under each of the roots.
+    pub(super) fn indexes(&self, roots: &[IndexRoot], field: &str, value: &[u8]) -> Result<Vec<Vec<u8>>> {
+        let input = self.input(value)?;
+        let index = |root| {
+            let mac = self.mac_of(root, field, input.as_bytes())?;
+            Ok(self.truncated(mac)[..self.width()].to_vec())
+        };
+        roots.iter().map(index).collect()
+    }
+
     /// The index, and zeros up to the full width.
     #[inline]
     pub(super) fn mac(&self, root: &IndexRoot, field: &str, value: &[u8]) -> Result<[u8; 32]> {
@@ -104,43 +116,38 @@ impl Recipe {
     /// What the index is the beginning of.
     #[inline]
     pub(super) fn full_mac(&self, root: &IndexRoot, field: &str, value: &[u8]) -> Result<[u8; 32]> {
-        let mut name = [0; 24];
-        let name = self.kind.write_name(&mut name)?;
-        let input = self.input(value)?;
-        let (field, value) = (field.as_bytes(), input.as_bytes());
-        Ok(root.mac.mac(&[LABEL, &length(name), name, &length(field), field, &length(value), value]))
+        self.mac_of(root, field, self.input(value)?.as_bytes())
     }
 
-    pub(super) fn compound_index(&self, root: &IndexRoot, values: &[(&str, &[u8])]) -> Result<Vec<u8>> {
-        let mut name = [0; 24];
+    #[inline]
+    fn mac_of(&self, root: &IndexRoot, field: &str, part: &[u8]) -> Result<[u8; 32]> {
+        let mut name = [0; NAME_LENGTH];
+        let (name, field) = (self.kind.write_name(&mut name)?, field.as_bytes());
+        Ok(root.mac.mac(&[LABEL, &length(name), name, &length(field), field, &length(part), part]))
+    }
+
+    /// The index of all the fields under each of the roots.
+    pub(super) fn compound_indexes(
+        &self,
+        roots: &[IndexRoot],
+        values: &[(&str, &[u8])],
+    ) -> Result<Vec<Vec<u8>>> {
+        let mut name = [0; NAME_LENGTH];
         let name = self.kind.write_name(&mut name)?;
-        let mut ordered: Vec<_> = values.iter().enumerate().collect();
-        ordered.sort_by_key(|(_, (field, _))| *field);
-        let mut inputs = Vec::with_capacity(ordered.len());
-        for (place, (_, value)) in &ordered {
-            inputs.push(self.input(value).map_err(|error| error.with_index(*place))?);
+        let mut fields = Vec::with_capacity(values.len());
+        for (place, (field, value)) in values.iter().enumerate() {
+            fields.push((field.as_bytes(), self.input(value).map_err(|error| error.with_index(place))?));
         }
-        let kind_length = length(name);
-        let lengths: Vec<_> = ordered
-            .iter()
-            .zip(&inputs)
-            .map(|((_, (field, _)), input)| (length(field.as_bytes()), length(input.as_bytes())))
-            .collect();
-        let compound_length = length(COMPOUND);
+        fields.sort_by_key(|(field, _)| *field);
+        let lengths: Vec<_> =
+            fields.iter().map(|(field, input)| (length(field), length(input.as_bytes()))).collect();
+        let (kind_length, compound_length) = (length(name), length(COMPOUND));
         let mut parts: Vec<&[u8]> = vec![LABEL, &compound_length, COMPOUND];
-        for (((_, (field, _)), input), (field_length, input_length)) in
-            ordered.iter().zip(&inputs).zip(&lengths)
-        {
-            parts.extend([
-                &kind_length[..],
-                name,
-                field_length,
-                field.as_bytes(),
-                input_length,
-                input.as_bytes(),
-            ]);
+        for ((field, input), (field_length, input_length)) in fields.iter().zip(&lengths) {
+            parts.extend([&kind_length[..], name, field_length, field, input_length, input.as_bytes()]);
         }
-        Ok(self.truncated(root.mac.mac(&parts))[..self.width()].to_vec())
+        let index = |root: &IndexRoot| self.truncated(root.mac.mac(&parts))[..self.width()].to_vec();
+        Ok(roots.iter().map(index).collect())
     }
 
     /// Clears all bits past the wanted ones.
@@ -225,7 +232,7 @@ impl Kind {
 
     /// The kind's name under the MAC: with its length, so that no two share an index.
     #[inline]
-    fn write_name<'a>(self, buffer: &'a mut [u8; 24]) -> Result<&'a [u8]> {
+    fn write_name(self, buffer: &mut [u8; NAME_LENGTH]) -> Result<&[u8]> {
         let mut rest = &mut buffer[..];
         match self {
             Self::Exact => return Ok(b"exact"),
@@ -235,7 +242,7 @@ impl Kind {
         }
         .map_err(|_| Error::internal("a kind with a long name"))?;
         let left = rest.len();
-        Ok(&buffer[..24 - left])
+        Ok(&buffer[..NAME_LENGTH - left])
     }
 }
 
