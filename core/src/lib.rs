@@ -24,14 +24,15 @@ mod time;
 pub use error::{Error, ErrorKind, Result};
 pub use format::{Aad, Anchor, Context, ContextValue, from_text, is_ciphertext, to_text};
 pub use key::{
-    Aads, BatchDecryption, BatchEncryption, BatchItem, Decryption, Encryption, Key, OnError, Packed,
-    PackedText, Plaintext, PlaintextBatch, PlaintextText, Progress, StreamDecryptor, StreamEncryptor,
+    Aads, BatchDecryption, BatchEncryption, BatchItem, Decryption, Encryption, IndexReport, Key, OnError,
+    Packed, PackedIndexes, PackedText, Plaintext, PlaintextBatch, PlaintextText, Progress, StreamDecryptor,
+    StreamEncryptor, index_report,
 };
 pub use keyring::VersionState;
 pub use master_key::{CallbackError, MASTER_KEY_VARIABLE, MasterKey, generate_master_key};
 pub use primitives::{Algorithm, KeyKind};
 pub use store::{
-    CheckReport, CiphertextInfo, CreateKey, FileOptions, Finding, IndexOptions, KeyFilter, KeyInfo, Mode,
-    OpenOptions, PURPOSES, Store, VersionInfo,
+    CheckReport, CiphertextInfo, CreateKey, FileOptions, Finding, IndexOptions, IndexSaltInfo, IndexScope,
+    KeyFilter, KeyInfo, Mode, OpenOptions, PURPOSES, Store, VersionInfo,
 };
 pub use time::{Clock, Timestamp};

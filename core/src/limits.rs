@@ -30,6 +30,20 @@ pub const ACTOR_BYTES: usize = 255;
 pub const INDEX_FIELD_BYTES: usize = 255;
 /// Most bits of a blind index.
 pub const INDEX_BITS: u32 = 256;
+/// Longest value of a blind index, in bytes: 1 MiB.
+pub const INDEX_VALUE_BYTES: usize = 1 << 20;
+/// Most characters that a prefix or suffix index takes.
+pub const INDEX_LENGTH: u32 = 255;
+/// Most normalisers of a blind index.
+pub const INDEX_NORMALIZERS: usize = 8;
+/// Most fields of a compound index.
+pub const INDEX_FIELDS: usize = 16;
+/// Most values of one call for blind indexes.
+pub const INDEX_BATCH: usize = 100_000;
+/// Most values of an index report.
+pub const INDEX_REPORT_VALUES: usize = 1_000_000;
+/// Most versions of an index root at a time.
+pub const INDEX_SALTS: usize = 64;
 /// Largest text read from a master key file or descriptor, in bytes.
 pub const MASTER_KEY_SOURCE_BYTES: u64 = 4096;
 /// Longest options text in JSON, in bytes.

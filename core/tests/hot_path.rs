@@ -8,7 +8,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use common::{Home, orders};
-use keyfold::{Aad, Algorithm, Context, CreateKey, OpenOptions, Store};
+use keyfold::{Aad, Algorithm, Context, CreateKey, IndexOptions, OpenOptions, Store};
 
 /// Counts the allocations of each thread.
 struct Counting;
@@ -92,6 +92,10 @@ fn one_allocation_a_call() {
         assert_eq!(allocations(|| key.encrypt_text("ada", Aad::NONE).unwrap()), 2);
         let text = key.encrypt_text("ada", Aad::NONE).unwrap();
         assert_eq!(allocations(|| key.decrypt_text(&text, Aad::NONE).unwrap()), 2);
+    }
+    let key = store.key(Algorithm::AEAD[0].name()).unwrap();
+    for options in [IndexOptions::new(), IndexOptions::new().kind("suffix").length(4)] {
+        assert_eq!(allocations(|| key.blind_index(&[b'7'; 32], "users.email", &options).unwrap()), 1);
     }
 }
 

@@ -20,11 +20,35 @@ fields = sorted({b"table": b"users", b"id": b"42"}.items())
 context = b"kf-context-v1" + b"".join(lengthed(name) + lengthed(value) for name, value in fields)
 sealed = b"\x01" + bytes.fromhex("9f3c2a17") + nonce + AESGCMSIV(key).encrypt(nonce, b"ada", context)
 text = "kf1." + base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
-message = b"keyfold/v1/blind-index" + lengthed(b"exact") + lengthed(b"users.email") + lengthed(b"ada@example.org")
-index = hmac.new(key, message, hashlib.sha256).digest()[:16]
+
+
+def index(kind: bytes, field: bytes, value: bytes) -> str:
+    return mac(lengthed(kind) + lengthed(field) + lengthed(value))[:16].hex()
+
+
+def mac(message: bytes) -> bytes:
+    return hmac.new(key, b"keyfold/v1/blind-index" + message, hashlib.sha256).digest()
+
+
+exact = index(b"exact", b"users.email", b"ada@example.org")
+twelve_bits = mac(lengthed(b"exact") + lengthed(b"users.email") + lengthed(b"ada@example.org"))[:2]
+twelve_bits = (int.from_bytes(twelve_bits) & 0xFFF0).to_bytes(2)
+compound = b"".join(
+    lengthed(b"exact") + lengthed(field) + lengthed(value.casefold().encode())
+    for field, value in [(b"users.surname", "Ashcraft"), (b"users.zip", "02139")]
+)
+indexes = [
+    exact,
+    twelve_bits.hex(),
+    index(b"prefix:3", b"users.surname", "ÉlODie".casefold()[:3].encode()),
+    index(b"suffix:4", b"users.card", b"1234"),
+    index(b"soundex", b"users.surname", b"A261"),
+    mac(lengthed(b"compound") + compound)[:16].hex(),
+    index(b"exact", b"users.email", b""),
+]
 
 page = (pathlib.Path(__file__).parents[2] / "docs" / "format.md").read_text()
-lines = [key.hex(), nonce.hex(), context.hex(), sealed.hex(), text, index.hex()]
+lines = [key.hex(), nonce.hex(), context.hex(), sealed.hex(), text, *indexes]
 missing = [line for line in lines if f"`{line}`" not in page]
 for line in missing:
     print(f"docs/format.md does not have: {line}")

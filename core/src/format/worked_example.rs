@@ -1,7 +1,9 @@
 //! Recomputes the worked example of `docs/format.md`.
 
 use crate::format::{Context, prefix, to_text};
+use crate::key::{compound_under, index_under};
 use crate::primitives::{Algorithm, Cipher, HmacKey};
+use crate::store::IndexOptions;
 
 const PAGE: &str = include_str!("../../../docs/format.md");
 
@@ -18,10 +20,25 @@ fn every_line_of_the_worked_example_is_true() {
     let tag = Cipher::new(Algorithm::Aes256GcmSiv, &key).seal_in_place(&nonce, &context, &mut body).unwrap();
     let sealed = [&prefix(0x9f3c_2a17)[..], &nonce, &body, &tag].concat();
     let root = crate::keyring::IndexRoot { mac: HmacKey::new(&key) };
-    let index = crate::key::index_under(&root, b"ada@example.org", "users.email", 128).unwrap();
-    for line in
-        [hex(&key), hex(&nonce), hex(b"ada"), hex(&context), hex(&sealed), to_text(&sealed), hex(&index)]
-    {
+    let surname = IndexOptions::new().normalize(["casefold"]);
+    let exact = IndexOptions::new();
+    let indexes = [
+        index_under(&root, b"ada@example.org", "users.email", &exact),
+        index_under(&root, b"ada@example.org", "users.email", &IndexOptions::new().bits(12)),
+        index_under(&root, "ÉlODie".as_bytes(), "users.surname", &surname.clone().kind("prefix").length(3)),
+        index_under(
+            &root,
+            b"4111 1111-1111 1234",
+            "users.card",
+            &IndexOptions::new().kind("suffix").length(4).normalize(["digits"]),
+        ),
+        index_under(&root, b"Ashcraft", "users.surname", &IndexOptions::new().kind("soundex")),
+        compound_under(&root, &[("users.zip", b"02139"), ("users.surname", b"Ashcraft")], &surname),
+        index_under(&root, b"", "users.email", &exact),
+    ];
+    let lines =
+        [hex(&key), hex(&nonce), hex(b"ada"), hex(&context), hex(&sealed), to_text(&sealed)].into_iter();
+    for line in lines.chain(indexes.iter().map(|index| hex(index))) {
         assert!(PAGE.contains(&format!("`{line}`")), "docs/format.md does not have {line}");
     }
 }

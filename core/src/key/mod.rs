@@ -20,8 +20,9 @@ use crate::store::{KeyInfo, Shared};
 pub use batch::{
     Aads, BatchDecryption, BatchEncryption, BatchItem, OnError, Packed, PackedText, PlaintextBatch,
 };
+pub use index::{IndexReport, PackedIndexes, index_report};
 #[cfg(test)]
-pub(crate) use index::index_under;
+pub(crate) use index::{compound_under, index_under};
 pub use plaintext::{Plaintext, PlaintextText};
 pub use stream::{Progress, StreamDecryptor, StreamEncryptor};
 

@@ -150,17 +150,24 @@ impl<'a> Act<'a> {
 
     /// Draws the first root of blind indexes for this scope and writes its row, not yet authenticated.
     pub(super) fn insert_index_root(&mut self, scope: &str) -> Result<()> {
+        self.insert_index_root_version(scope, 1).map(|_| ())
+    }
+
+    /// Draws this version of a root and writes its row as the current one, not yet authenticated.
+    pub(super) fn insert_index_root_version(&mut self, scope: &str, version: u32) -> Result<IndexRootRow> {
         let store_id = self.tree.store().store_id;
-        let place = IndexRootPlace { store_id: &store_id, scope, version: 1 };
+        let place = IndexRootPlace { store_id: &store_id, scope, version };
         let (_, wrapped) = make_wrapped(&place, self.kek, 32)?;
-        self.rows().put_index_root(&IndexRootRow {
+        let row = IndexRootRow {
             scope: scope.to_owned(),
-            version: 1,
+            version,
             is_current: true,
             created_at: self.now,
             kek_version: self.kek.version,
             wrapped,
-        })
+        };
+        self.rows().put_index_root(&row)?;
+        Ok(row)
     }
 
     /// Verifies an entity before it is changed; an error where it is damaged, false where it does not exist.

@@ -158,7 +158,7 @@ impl<'a> Draft<'a> {
 }
 
 /// The purpose's row and the root of its blind indexes, made with its first key.
-fn ensure_purpose(act: &mut Act<'_>, purpose: &str) -> Result<()> {
+pub(super) fn ensure_purpose(act: &mut Act<'_>, purpose: &str) -> Result<()> {
     let entity = EntityId::purpose(purpose);
     if act.verify(entity)? {
         return Ok(());

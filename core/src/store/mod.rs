@@ -3,6 +3,7 @@
 mod act;
 mod check;
 mod forking;
+mod index_roots;
 mod info;
 mod inspect;
 mod lifecycle;
@@ -24,6 +25,7 @@ use crate::key::{Key, Plaintext};
 use crate::master_key::MasterKey;
 
 pub use check::{CheckReport, Finding};
+pub use index_roots::{IndexSaltInfo, IndexScope};
 pub use info::{CiphertextInfo, KeyInfo, VersionInfo};
 pub use lifecycle::PURPOSES;
 pub use options::{CreateKey, FileOptions, IndexOptions, KeyFilter, Mode, OpenOptions};

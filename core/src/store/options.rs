@@ -330,15 +330,21 @@ impl KeyFilter {
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct IndexOptions {
-    /// `exact`: equal values have equal indexes.
+    /// What of a value is indexed. `exact`, the default: all of it; `prefix`, `suffix`: its first or last `length`
+    /// characters; `soundex`: how a name sounds in English.
     pub kind: String,
+    /// How many characters a prefix or suffix has, 1 to 255. A shorter value is indexed whole.
+    pub length: Option<u32>,
     /// How many bits are kept, 1 to 256. Fewer bits leak less and find more by chance. Default: 128.
     pub bits: u32,
+    /// What is done to the value first, in this order: `casefold`, `nfkc`, `digits` (drops all else), `trim`,
+    /// `collapse_spaces`. Default: nothing.
+    pub normalize: Vec<String>,
 }
 
 impl Default for IndexOptions {
     fn default() -> Self {
-        Self { kind: "exact".to_owned(), bits: 128 }
+        Self { kind: "exact".to_owned(), length: None, bits: 128, normalize: Vec::new() }
     }
 }
 
@@ -351,6 +357,24 @@ impl IndexOptions {
     /// From a JSON object with the names of the fields.
     pub fn from_json(json: &str) -> Result<Self> {
         from_json(json)
+    }
+
+    /// What of a value is indexed: `exact`, `prefix`, `suffix` or `soundex`.
+    pub fn kind(mut self, kind: impl Into<String>) -> Self {
+        self.kind = kind.into();
+        self
+    }
+
+    /// How many characters a prefix or suffix has.
+    pub fn length(mut self, length: u32) -> Self {
+        self.length = Some(length);
+        self
+    }
+
+    /// What is done to the value first, in this order.
+    pub fn normalize<T: Into<String>>(mut self, normalizers: impl IntoIterator<Item = T>) -> Self {
+        self.normalize = normalizers.into_iter().map(Into::into).collect();
+        self
     }
 
     /// How many bits are kept.
