@@ -47,6 +47,8 @@ WORDS = {
     "INDEX_FIELD_BYTES": "field name of a blind index",
     "INDEX_BITS": "bits of a blind index",
     "MASTER_KEY_SOURCE_BYTES": "master key file",
+    "DERIVE_PURPOSE_BYTES": "purpose of a derived key",
+    "DERIVED_BYTES": "bytes derived at once",
     "PASSWORD_BYTES": "a password",
     "PASSWORD_SALT_BYTES": "its salt",
     "ARGON2_MEMORY_KIB": "19 MiB to 1 GiB",

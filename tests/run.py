@@ -36,6 +36,7 @@ SUITES: dict[str, list[str]] = {
     "five writers, five readers": [PYTHON, "tests/interop/run.py"],
     "names and errors in every language": [PYTHON, "tests/parity.py"],
     "worked example": [PYTHON, "tests/oracles/worked_example.py"],
+    "numbers of leakage": [PYTHON, "tests/oracles/leakage.py"],
     "first screen and README": [PYTHON, "tests/first_screen.py"],
 }
 

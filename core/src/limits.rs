@@ -28,6 +28,10 @@ pub const INDEX_FIELD_BYTES: usize = 255;
 pub const INDEX_BITS: u32 = 256;
 /// Largest text read from a master key file or descriptor, in bytes.
 pub const MASTER_KEY_SOURCE_BYTES: u64 = 4096;
+/// Longest purpose of a derived key, in bytes. None is empty.
+pub const DERIVE_PURPOSE_BYTES: usize = 255;
+/// Most bytes derived at once: 255 blocks of HKDF-SHA256.
+pub const DERIVED_BYTES: usize = 255 * 32;
 /// Least and most memory of Argon2id, in KiB: 19 MiB to 1 GiB.
 pub const ARGON2_MEMORY_KIB: (u32, u32) = (19 << 10, 1 << 20);
 /// Fewest and most passes of Argon2id.

@@ -1,7 +1,8 @@
 //! Recomputes the worked example of `docs/format.md`.
 
 use crate::format::{Context, prefix, to_text};
-use crate::primitives::{Algorithm, Cipher, HmacKey};
+use crate::primitives::{Algorithm, Cipher, HmacKey, Siv};
+use crate::sys::pages::SecretBytes;
 
 const PAGE: &str = include_str!("../../../docs/format.md");
 
@@ -19,8 +20,14 @@ fn every_line_of_the_worked_example_is_true() {
     let sealed = [&prefix(0x9f3c_2a17)[..], &nonce, &body, &tag].concat();
     let root = crate::keyring::IndexRoot { mac: HmacKey::new(&key) };
     let index = crate::key::index_under(&root, b"ada@example.org", "users.email", 128).unwrap();
+    let derived = crate::store::derive(&key, "session cookies", 32).unwrap();
+    let siv_key = SecretBytes::copied(&std::array::from_fn::<u8, 64, _>(|n| n as u8));
+    let mut body = *b"ada";
+    let iv = Siv::new(siv_key).unwrap().seal_in_place(&context, &mut body).unwrap();
+    let deterministic = [&prefix(0x9f3c_2a17)[..], &iv, &body].concat();
+    let code = [&prefix(0x9f3c_2a17)[..], &HmacKey::new(&key).mac(&[b"ada"])].concat();
     for line in
-        [hex(&key), hex(&nonce), hex(b"ada"), hex(&context), hex(&sealed), to_text(&sealed), hex(&index)]
+        [hex(&key), hex(&nonce), hex(b"ada"), hex(&context), hex(&sealed), to_text(&sealed), hex(&index), hex(&deterministic), hex(&code), hex(&derived)]
     {
         assert!(PAGE.contains(&format!("`{line}`")), "docs/format.md does not have {line}");
     }

@@ -1,6 +1,8 @@
 //! [`Key`]: what a user calls to encrypt. Takes no lock, makes no system call and one allocation a call.
 
+mod deterministic;
 mod index;
+mod mac;
 mod plaintext;
 
 use std::sync::Arc;
@@ -11,7 +13,7 @@ use crate::format::{
 };
 use crate::keyring::{Entry, Loaded, Material, Snapshot, Version};
 use crate::limits;
-use crate::primitives::{Algorithm, Cipher, KeyKind, TAG_LENGTH, draw_nonce};
+use crate::primitives::{Algorithm, KeyKind, TAG_LENGTH, draw_nonce};
 use crate::store::{KeyInfo, Shared};
 
 #[cfg(test)]
@@ -91,8 +93,10 @@ impl Key {
     pub fn needs_reencrypt(&self, ciphertext: impl AsRef<[u8]>) -> Result<bool> {
         let bytes = decode_ciphertext(ciphertext.as_ref()).ok_or_else(|| self.decryption_failed())?;
         let tag = Envelope::parse(&bytes).ok_or_else(|| self.decryption_failed())?.tag;
-        let (loaded, place) = self.loaded_with(tag)?;
-        Ok(!snapshot(&loaded)?.versions[place].row.is_current)
+        let (loaded, place) = self.loaded_with(tag, Self::decryption_failed)?;
+        let version = &snapshot(&loaded)?.versions[place];
+        self.check_kind(version.algorithm.kind(), "re-encrypt", &ENCRYPTING)?;
+        Ok(!version.row.is_current)
     }
 
     /// Moves a ciphertext to the current version; one that is there already is verified and returned as it is.
@@ -119,7 +123,7 @@ impl Key {
     #[inline]
     pub fn decryption<'a>(&'a self, ciphertext: &'a [u8]) -> Result<Decryption<'a>> {
         let envelope = Envelope::parse(ciphertext).ok_or_else(|| self.decryption_failed())?;
-        let (loaded, place) = self.loaded_with(envelope.tag)?;
+        let (loaded, place) = self.loaded_with(envelope.tag, Self::decryption_failed)?;
         let found = snapshot(&loaded)?;
         found.prepare(place)?;
         let parts = split(envelope.body, found.versions[place].algorithm);
@@ -127,22 +131,22 @@ impl Key {
         Ok(Decryption { key: self, loaded, place, nonce, body, tag })
     }
 
-    /// The snapshot and the place of the tag's version in it.
+    /// The snapshot and the place of the tag's version in it; the error `unknown` where no version has the tag.
     #[inline]
-    fn loaded_with(&self, tag: u32) -> Result<(Loaded, usize)> {
+    fn loaded_with(&self, tag: u32, unknown: fn(&Self) -> Error) -> Result<(Loaded, usize)> {
         let loaded = self.shared.current(&self.entry)?;
         match snapshot(&loaded)?.place_of(tag) {
             Some(place) => Ok((loaded, place)),
-            None => self.looked_up(tag),
+            None => self.looked_up(tag, unknown),
         }
     }
 
-    /// One look whether another process made the version with this tag; DecryptionFailed where nobody did.
+    /// One look whether another process made the version with this tag.
     #[cold]
-    fn looked_up(&self, tag: u32) -> Result<(Loaded, usize)> {
+    fn looked_up(&self, tag: u32, unknown: fn(&Self) -> Error) -> Result<(Loaded, usize)> {
         self.shared.look_for_newer()?;
         let loaded = self.shared.current(&self.entry)?;
-        let place = snapshot(&loaded)?.place_of(tag).ok_or_else(|| self.decryption_failed())?;
+        let place = snapshot(&loaded)?.place_of(tag).ok_or_else(|| unknown(self))?;
         Ok((loaded, place))
     }
 
@@ -151,9 +155,23 @@ impl Key {
         run(snapshot(&loaded)?)
     }
 
+    /// One error for whatever is wrong with a ciphertext; another where keys of this kind decrypt nothing at all.
     #[cold]
     fn decryption_failed(&self) -> Error {
-        Error::decryption_failed(self.id())
+        match self.kind().and_then(|kind| self.check_kind(kind, "decrypt", &ENCRYPTING)) {
+            Ok(()) => Error::decryption_failed(self.id()),
+            Err(error) => error,
+        }
+    }
+
+    fn kind(&self) -> Result<KeyKind> {
+        self.with_snapshot(|snapshot| {
+            KeyKind::from_name(&snapshot.key.kind).ok_or_else(|| Error::integrity("a key of an unknown kind"))
+        })
+    }
+
+    fn check_kind(&self, kind: KeyKind, operation: &str, wanted: &[KeyKind]) -> Result<()> {
+        if wanted.contains(&kind) { Ok(()) } else { Err(wrong_kind(self.id(), kind, operation, wanted)) }
     }
 }
 
@@ -175,11 +193,7 @@ impl Encryption<'_> {
     pub fn length(&self, plaintext: usize) -> Result<usize> {
         let (version, _) = self.version()?;
         if plaintext > limits::MESSAGE_BYTES {
-            return Err(Error::limit(format!(
-                "a message is at most {} bytes (64 MiB); larger ones are for streams",
-                limits::MESSAGE_BYTES
-            ))
-            .with_key(self.key.id()));
+            return Err(too_long(self.key.id()));
         }
         Ok(overhead(version.algorithm) + plaintext)
     }
@@ -195,7 +209,10 @@ impl Encryption<'_> {
             )));
         }
         let aad = aad.into().to_bytes()?;
-        let (version, cipher) = self.version()?;
+        let (version, material) = self.version()?;
+        let Material::Aead(cipher) = material else {
+            return self.write_deterministic(plaintext, aad.as_ref(), out);
+        };
         let (head, rest) = out.split_at_mut(PREFIX_LENGTH);
         let (nonce, rest) = rest.split_at_mut(version.algorithm.nonce_length());
         let (body, tag) = rest.split_at_mut(plaintext.len());
@@ -217,7 +234,10 @@ impl Encryption<'_> {
     #[inline]
     fn append(&self, plaintext: &[u8], aad: Aad<'_>, out: &mut Vec<u8>) -> Result<()> {
         let aad = aad.to_bytes()?;
-        let (version, cipher) = self.version()?;
+        let (version, material) = self.version()?;
+        let Material::Aead(cipher) = material else {
+            return self.append_deterministic(plaintext, aad.as_ref(), out);
+        };
         let mut nonce = [0u8; MAX_NONCE_LENGTH];
         let nonce = &mut nonce[..version.algorithm.nonce_length()];
         draw_nonce(nonce)?;
@@ -236,12 +256,13 @@ impl Encryption<'_> {
         Ok(())
     }
 
+    /// The version that encrypts, and its material: one of the two kinds that encrypt.
     #[inline]
-    fn version(&self) -> Result<(&Version, &Cipher)> {
+    fn version(&self) -> Result<(&Version, &Material)> {
         let (version, material) = snapshot(&self.loaded)?.encrypting()?;
         match material {
-            Material::Aead(cipher) => Ok((version, cipher)),
-            _ => Err(wrong_kind(self.key.id(), version.algorithm.kind(), "encrypt", &[KeyKind::Aead])),
+            Material::Aead(_) | Material::Deterministic(_) => Ok((version, material)),
+            _ => Err(wrong_kind(self.key.id(), version.algorithm.kind(), "encrypt", &ENCRYPTING)),
         }
     }
 }
@@ -289,21 +310,30 @@ impl Decryption<'_> {
     #[inline]
     fn open(&self, aad: &[u8], out: &mut [u8]) -> Result<()> {
         let version = &snapshot(&self.loaded)?.versions[self.place];
-        let Some(Material::Aead(cipher)) = version.unwrapped() else {
-            return Err(wrong_kind(self.key.id(), version.algorithm.kind(), "decrypt", &[KeyKind::Aead]));
+        let opened = match version.unwrapped() {
+            Some(Material::Aead(cipher)) => cipher.open_in_place(self.nonce, aad, out, self.tag),
+            Some(Material::Deterministic(siv)) => siv.open_in_place(aad, out, self.tag),
+            _ => return Err(wrong_kind(self.key.id(), version.algorithm.kind(), "decrypt", &ENCRYPTING)),
         };
-        cipher.open_in_place(self.nonce, aad, out, self.tag).map_err(|_| self.key.decryption_failed())
+        opened.map_err(|_| self.key.decryption_failed())
     }
 }
+
+/// The kinds of keys that encrypt messages.
+const ENCRYPTING: [KeyKind; 2] = [KeyKind::Aead, KeyKind::Deterministic];
 
 /// That of XChaCha20-Poly1305 and XAES-256-GCM.
 const MAX_NONCE_LENGTH: usize = 24;
 
-/// Nonce, ciphertext and authentication tag; `None` where the bytes are too few or too many for a message.
+/// Nonce, ciphertext and authentication tag, which is the IV of what is deterministic and comes first there; `None` where the bytes are too few or too many for a message.
 #[inline]
 fn split(bytes: &[u8], algorithm: Algorithm) -> Option<(&[u8], &[u8], &[u8])> {
     let (nonce, rest) = bytes.split_at_checked(algorithm.nonce_length())?;
-    let (body, tag) = rest.split_at_checked(rest.len().checked_sub(TAG_LENGTH)?)?;
+    let (body, tag) = if algorithm == Algorithm::Aes256Siv {
+        rest.split_at_checked(TAG_LENGTH).map(|(tag, body)| (body, tag))?
+    } else {
+        rest.split_at_checked(rest.len().checked_sub(TAG_LENGTH)?)?
+    };
     (body.len() <= limits::MESSAGE_BYTES).then_some((nonce, body, tag))
 }
 
@@ -314,6 +344,15 @@ pub(crate) fn wrong_kind(key_id: &str, kind: KeyKind, operation: &str, wanted: &
     Error::invalid(format!(
         "key {key_id:?} is of kind {kind} and cannot {operation}: that wants a key of kind {}",
         wanted.join(" or ")
+    ))
+    .with_key(key_id)
+}
+
+#[cold]
+fn too_long(key_id: &str) -> Error {
+    Error::limit(format!(
+        "a message is at most {} bytes (64 MiB); larger ones are for streams",
+        limits::MESSAGE_BYTES
     ))
     .with_key(key_id)
 }

@@ -2,6 +2,7 @@
 
 mod act;
 mod check;
+mod derive;
 mod forking;
 mod info;
 mod inspect;
@@ -22,6 +23,8 @@ use crate::key::{Key, Plaintext};
 use crate::master_key::MasterKey;
 
 pub use check::{CheckReport, Finding};
+#[cfg(test)]
+pub(crate) use derive::derive;
 pub use info::{CiphertextInfo, KeyInfo, VersionInfo};
 pub use lifecycle::PURPOSES;
 pub use options::{CreateKey, IndexOptions, KeyFilter, Mode, OpenOptions};
