@@ -37,6 +37,7 @@ SUITES: dict[str, list[str]] = {
     "names and errors in every language": [PYTHON, "tests/parity.py"],
     "worked example": [PYTHON, "tests/oracles/worked_example.py"],
     "guides, beside the real libraries": [PYTHON, "tests/guides.py"],
+    "numbers of leakage": [PYTHON, "tests/oracles/leakage.py"],
     "first screen and README": [PYTHON, "tests/first_screen.py"],
 }
 

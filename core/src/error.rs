@@ -200,6 +200,15 @@ impl Error {
         )
         .with_key(key_id)
     }
+
+    /// The one story that every failed verification of a code tells.
+    pub(crate) fn verification_failed(key_id: &str) -> Self {
+        Self::new(
+            ErrorKind::VerificationFailed,
+            "verification failed: wrong key, other data, or a damaged code",
+        )
+        .with_key(key_id)
+    }
 }
 
 impl fmt::Display for Error {

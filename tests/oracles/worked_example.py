@@ -7,7 +7,9 @@ import pathlib
 import struct
 import sys
 
-from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV, AESSIV
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 
 def lengthed(part: bytes) -> bytes:
@@ -47,8 +49,21 @@ indexes = [
     index(b"exact", b"users.email", b""),
 ]
 
+# OpenSSL gives the IV first, then the ciphertext, as the format has them.
+deterministic = b"\x01" + bytes.fromhex("9f3c2a17") + AESSIV(bytes(range(64))).encrypt(b"ada", [context])
+code = b"\x01" + bytes.fromhex("9f3c2a17") + hmac.digest(key, b"ada", "sha256")
+
+
+def field(kind: int, value: bytes) -> bytes:
+    return bytes([kind]) + lengthed(value)
+
+
+info = field(2, b"keyfold/v1/derive-key") + field(2, b"session cookies") + field(1, struct.pack(">q", 32))
+derived = HKDF(hashes.SHA256(), 32, None, info).derive(key)
+
 page = (pathlib.Path(__file__).parents[2] / "docs" / "format.md").read_text()
 lines = [key.hex(), nonce.hex(), context.hex(), sealed.hex(), text, *indexes]
+lines += [deterministic.hex(), code.hex(), derived.hex()]
 missing = [line for line in lines if f"`{line}`" not in page]
 for line in missing:
     print(f"docs/format.md does not have: {line}")

@@ -2,8 +2,9 @@
 
 use crate::format::{Context, prefix, to_text};
 use crate::key::{compound_under, index_under};
-use crate::primitives::{Algorithm, Cipher, HmacKey};
+use crate::primitives::{Algorithm, Cipher, HmacKey, Siv};
 use crate::store::IndexOptions;
+use crate::sys::pages::SecretBytes;
 
 const PAGE: &str = include_str!("../../../docs/format.md");
 
@@ -36,9 +37,16 @@ fn every_line_of_the_worked_example_is_true() {
         compound_under(&root, &[("users.zip", b"02139"), ("users.surname", b"Ashcraft")], &surname),
         index_under(&root, b"", "users.email", &exact),
     ];
+    let derived = crate::store::derive(&key, "session cookies", 32).unwrap();
+    let siv_key = SecretBytes::copied(&std::array::from_fn::<u8, 64, _>(|n| n as u8));
+    let mut body = *b"ada";
+    let iv = Siv::new(siv_key).unwrap().seal_in_place(&context, &mut body).unwrap();
+    let deterministic = [&prefix(0x9f3c_2a17)[..], &iv, &body].concat();
+    let code = [&prefix(0x9f3c_2a17)[..], &HmacKey::new(&key).mac(&[b"ada"])].concat();
     let lines =
         [hex(&key), hex(&nonce), hex(b"ada"), hex(&context), hex(&sealed), to_text(&sealed)].into_iter();
-    for line in lines.chain(indexes.iter().map(|index| hex(index))) {
+    let others = [hex(&deterministic), hex(&code), hex(&derived)];
+    for line in lines.chain(indexes.iter().map(|index| hex(index))).chain(others) {
         assert!(PAGE.contains(&format!("`{line}`")), "docs/format.md does not have {line}");
     }
 }

@@ -1,7 +1,9 @@
 //! [`Key`]: what a user calls to encrypt. Takes no lock, makes no system call and one allocation a call.
 
 mod batch;
+mod deterministic;
 mod index;
+mod mac;
 mod plaintext;
 mod stream;
 
@@ -14,7 +16,7 @@ use crate::format::{
 };
 use crate::keyring::{Entry, Loaded, Material, Snapshot, Version};
 use crate::limits;
-use crate::primitives::{Algorithm, Cipher, KeyKind, TAG_LENGTH, draw_nonce};
+use crate::primitives::{Algorithm, KeyKind, TAG_LENGTH, draw_nonce};
 use crate::store::{KeyInfo, Shared};
 
 pub use batch::{
@@ -110,8 +112,10 @@ impl Key {
     pub fn needs_reencrypt(&self, ciphertext: impl AsRef<[u8]>) -> Result<bool> {
         let bytes = decode_ciphertext(ciphertext.as_ref()).ok_or_else(|| self.decryption_failed())?;
         let tag = Envelope::parse(&bytes).ok_or_else(|| self.decryption_failed())?.tag;
-        let (loaded, place) = self.loaded_with(tag)?;
-        Ok(!snapshot(&loaded)?.versions[place].row.is_current)
+        let (loaded, place) = self.loaded_with(tag, Self::decryption_failed)?;
+        let version = &snapshot(&loaded)?.versions[place];
+        self.check_kind(version.algorithm.kind(), "re-encrypt", &ENCRYPTING)?;
+        Ok(!version.row.is_current)
     }
 
     /// Moves a ciphertext to the current version; one that is there already is verified and returned as it is.
@@ -138,7 +142,7 @@ impl Key {
     #[inline]
     pub fn decryption<'a>(&'a self, ciphertext: &'a [u8]) -> Result<Decryption<'a>> {
         let envelope = Envelope::parse(ciphertext).ok_or_else(|| self.decryption_failed())?;
-        let (loaded, place) = self.loaded_with(envelope.tag)?;
+        let (loaded, place) = self.loaded_with(envelope.tag, Self::decryption_failed)?;
         let found = snapshot(&loaded)?;
         found.prepare(place)?;
         let parts = split(envelope.body, found.versions[place].algorithm);
@@ -146,22 +150,22 @@ impl Key {
         Ok(Decryption { key: self, loaded, place, nonce, body, tag })
     }
 
-    /// The snapshot and the place of the tag's version in it.
+    /// The snapshot and the place of the tag's version in it; the error `unknown` where no version has the tag.
     #[inline]
-    fn loaded_with(&self, tag: u32) -> Result<(Loaded, usize)> {
+    fn loaded_with(&self, tag: u32, unknown: fn(&Self) -> Error) -> Result<(Loaded, usize)> {
         let loaded = self.shared.current(&self.entry)?;
         match snapshot(&loaded)?.place_of(tag) {
             Some(place) => Ok((loaded, place)),
-            None => self.looked_up(tag),
+            None => self.looked_up(tag, unknown),
         }
     }
 
-    /// One look whether another process made the version with this tag; DecryptionFailed where nobody did.
+    /// One look whether another process made the version with this tag.
     #[cold]
-    fn looked_up(&self, tag: u32) -> Result<(Loaded, usize)> {
+    fn looked_up(&self, tag: u32, unknown: fn(&Self) -> Error) -> Result<(Loaded, usize)> {
         self.shared.look_for_newer()?;
         let loaded = self.shared.current(&self.entry)?;
-        let place = snapshot(&loaded)?.place_of(tag).ok_or_else(|| self.decryption_failed())?;
+        let place = snapshot(&loaded)?.place_of(tag).ok_or_else(|| unknown(self))?;
         Ok((loaded, place))
     }
 
@@ -170,13 +174,25 @@ impl Key {
         run(snapshot(&loaded)?)
     }
 
-    /// A message did not decrypt. Under a key for streams none ever would.
+    /// One error for whatever is wrong with a ciphertext; another where keys of this kind decrypt no message at all.
     #[cold]
     fn decryption_failed(&self) -> Error {
-        match self.entry.load().as_deref() {
-            Some(snapshot) if snapshot.key.kind == KeyKind::Stream.name() => stream::no_messages(self.id()),
+        let loaded = self.entry.load();
+        match loaded.as_deref().and_then(|snapshot| KeyKind::from_name(&snapshot.key.kind)) {
+            Some(KeyKind::Stream) => stream::no_messages(self.id()),
+            Some(kind) if !ENCRYPTING.contains(&kind) => wrong_kind(self.id(), kind, "decrypt", &ENCRYPTING),
             _ => Error::decryption_failed(self.id()),
         }
+    }
+
+    fn kind(&self) -> Result<KeyKind> {
+        self.with_snapshot(|snapshot| {
+            KeyKind::from_name(&snapshot.key.kind).ok_or_else(|| Error::integrity("a key of an unknown kind"))
+        })
+    }
+
+    fn check_kind(&self, kind: KeyKind, operation: &str, wanted: &[KeyKind]) -> Result<()> {
+        if wanted.contains(&kind) { Ok(()) } else { Err(wrong_kind(self.id(), kind, operation, wanted)) }
     }
 }
 
@@ -198,11 +214,7 @@ impl Encryption<'_> {
     pub fn length(&self, plaintext: usize) -> Result<usize> {
         let (version, _) = self.version()?;
         if plaintext > limits::MESSAGE_BYTES {
-            return Err(Error::limit(format!(
-                "a message is at most {} bytes (64 MiB); larger ones are for streams",
-                limits::MESSAGE_BYTES
-            ))
-            .with_key(self.key.id()));
+            return Err(too_long(self.key.id()));
         }
         Ok(overhead(version.algorithm) + plaintext)
     }
@@ -233,7 +245,10 @@ impl Encryption<'_> {
                 out.len()
             )));
         }
-        let (version, cipher) = self.version()?;
+        let (version, material) = self.version()?;
+        let Material::Aead(cipher) = material else {
+            return self.write_deterministic(plaintext, aad, out);
+        };
         let (head, rest) = out.split_at_mut(PREFIX_LENGTH);
         let (place, rest) = rest.split_at_mut(nonce.len());
         let (body, tag) = rest.split_at_mut(plaintext.len());
@@ -255,7 +270,10 @@ impl Encryption<'_> {
     #[inline]
     fn append(&self, plaintext: &[u8], aad: Aad<'_>, out: &mut Vec<u8>) -> Result<()> {
         let aad = aad.to_bytes()?;
-        let (version, cipher) = self.version()?;
+        let (version, material) = self.version()?;
+        let Material::Aead(cipher) = material else {
+            return self.append_deterministic(plaintext, aad.as_ref(), out);
+        };
         let mut nonce = [0u8; MAX_NONCE_LENGTH];
         let nonce = &mut nonce[..version.algorithm.nonce_length()];
         draw_nonce(nonce)?;
@@ -274,12 +292,13 @@ impl Encryption<'_> {
         Ok(())
     }
 
+    /// The version that encrypts, and its material: one of the two kinds that encrypt.
     #[inline]
-    fn version(&self) -> Result<(&Version, &Cipher)> {
+    fn version(&self) -> Result<(&Version, &Material)> {
         let (version, material) = snapshot(&self.loaded)?.encrypting()?;
         match material {
-            Material::Aead(cipher) => Ok((version, cipher)),
-            _ => Err(wrong_kind(self.key.id(), version.algorithm.kind(), "encrypt", &[KeyKind::Aead])),
+            Material::Aead(_) | Material::Deterministic(_) => Ok((version, material)),
+            _ => Err(wrong_kind(self.key.id(), version.algorithm.kind(), "encrypt", &ENCRYPTING)),
         }
     }
 }
@@ -341,23 +360,32 @@ fn open_under(
     out: &mut [u8],
     tag: &[u8],
 ) -> Result<()> {
-    let Some(Material::Aead(cipher)) = version.unwrapped() else {
-        return Err(wrong_kind(key.id(), version.algorithm.kind(), "decrypt", &[KeyKind::Aead]));
+    let opened = match version.unwrapped() {
+        Some(Material::Aead(cipher)) => cipher.open_in_place(nonce, aad, out, tag),
+        Some(Material::Deterministic(siv)) => siv.open_in_place(aad, out, tag),
+        _ => return Err(wrong_kind(key.id(), version.algorithm.kind(), "decrypt", &ENCRYPTING)),
     };
-    cipher.open_in_place(nonce, aad, out, tag).map_err(|_| key.decryption_failed())
+    opened.map_err(|_| key.decryption_failed())
 }
 
 /// Ciphertexts up to this length need no buffer on the heap on their way to or from text.
 const STACK: usize = 512;
 
+/// The kinds of keys that encrypt messages.
+const ENCRYPTING: [KeyKind; 2] = [KeyKind::Aead, KeyKind::Deterministic];
+
 /// That of XChaCha20-Poly1305 and XAES-256-GCM.
 const MAX_NONCE_LENGTH: usize = 24;
 
-/// Nonce, ciphertext and authentication tag; `None` where the bytes are too few or too many for a message.
+/// Nonce, ciphertext and authentication tag, which is the IV of what is deterministic and comes first there; `None` where the bytes are too few or too many for a message.
 #[inline]
 fn split(bytes: &[u8], algorithm: Algorithm) -> Option<(&[u8], &[u8], &[u8])> {
     let (nonce, rest) = bytes.split_at_checked(algorithm.nonce_length())?;
-    let (body, tag) = rest.split_at_checked(rest.len().checked_sub(TAG_LENGTH)?)?;
+    let (body, tag) = if algorithm == Algorithm::Aes256Siv {
+        rest.split_at_checked(TAG_LENGTH).map(|(tag, body)| (body, tag))?
+    } else {
+        rest.split_at_checked(rest.len().checked_sub(TAG_LENGTH)?)?
+    };
     (body.len() <= limits::MESSAGE_BYTES).then_some((nonce, body, tag))
 }
 
@@ -368,6 +396,15 @@ pub(crate) fn wrong_kind(key_id: &str, kind: KeyKind, operation: &str, wanted: &
     Error::invalid(format!(
         "key {key_id:?} is of kind {kind} and cannot {operation}: that wants a key of kind {}",
         wanted.join(" or ")
+    ))
+    .with_key(key_id)
+}
+
+#[cold]
+fn too_long(key_id: &str) -> Error {
+    Error::limit(format!(
+        "a message is at most {} bytes (64 MiB); larger ones are for streams",
+        limits::MESSAGE_BYTES
     ))
     .with_key(key_id)
 }

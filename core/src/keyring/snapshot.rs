@@ -127,6 +127,11 @@ impl Snapshot {
         }
     }
 
+    /// The place of the version that encrypts.
+    pub(crate) fn encrypting_place(&self) -> Result<usize> {
+        self.current.as_ref().map(|(place, _)| *place).ok_or_else(|| self.cannot_encrypt())
+    }
+
     /// The version with this tag.
     #[inline]
     pub(crate) fn by_tag(&self, tag: u32) -> Option<&Version> {

@@ -3,7 +3,7 @@
 use super::aead::CipherOf;
 use super::algorithm::Algorithm;
 use super::aws_lc::AwsLc;
-use super::backend::{Backend, BlockKey, SignatureKey};
+use super::backend::{Backend, BlockKey, MacKey, SignatureKey};
 use super::hash::{hkdf, mac};
 use super::identity::verify;
 use super::portable::Portable;
@@ -52,11 +52,16 @@ fn on_hashes_codes_and_derived_keys() {
         assert_eq!(AwsLc::sha256(&parts), Portable::sha256(&parts));
         let one = mac::<AwsLc>(&key, &parts);
         assert_eq!(one, mac::<Portable>(&key, &parts));
+        assert_eq!(long_mac::<AwsLc>(&key, &parts), long_mac::<Portable>(&key, &parts));
         let (mut one, mut other) = (vec![0; round], vec![0; round]);
         hkdf::<AwsLc>(&message, &key, b"info", &mut one).unwrap();
         hkdf::<Portable>(&message, &key, b"info", &mut other).unwrap();
         assert_eq!(one, other);
     }
+}
+
+fn long_mac<B: Backend>(key: &[u8], parts: &[&[u8]]) -> [u8; 64] {
+    B::Mac512::new(key).mac(parts)
 }
 
 #[test]

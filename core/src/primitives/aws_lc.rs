@@ -17,6 +17,7 @@ impl Backend for AwsLc {
     type ChaCha = ChaCha;
     type Block = EncryptingKey;
     type Mac = hmac::Key;
+    type Mac512 = hmac::Key;
     type Signer = Ed25519KeyPair;
 
     fn sha256(parts: &[&[u8]]) -> [u8; 32] {
@@ -98,18 +99,25 @@ impl BlockKey for EncryptingKey {
     }
 }
 
-impl MacKey for hmac::Key {
-    fn new(key: &[u8]) -> Self {
-        hmac::Key::new(hmac::HMAC_SHA256, key)
-    }
+macro_rules! mac_key {
+    ($length:literal, $algorithm:expr) => {
+        impl MacKey<$length> for hmac::Key {
+            fn new(key: &[u8]) -> Self {
+                hmac::Key::new($algorithm, key)
+            }
 
-    #[inline]
-    fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
-        let mut context = hmac::Context::with_key(self);
-        parts.iter().for_each(|part| context.update(part));
-        fixed(context.sign().as_ref())
-    }
+            #[inline]
+            fn mac(&self, parts: &[&[u8]]) -> [u8; $length] {
+                let mut context = hmac::Context::with_key(self);
+                parts.iter().for_each(|part| context.update(part));
+                fixed(context.sign().as_ref())
+            }
+        }
+    };
 }
+
+mac_key!(32, hmac::HMAC_SHA256);
+mac_key!(64, hmac::HMAC_SHA512);
 
 impl SignatureKey for Ed25519KeyPair {
     fn new(seed: &[u8; 32]) -> Self {

@@ -20,7 +20,9 @@ pub(crate) trait Backend: 'static {
     /// AES-256 on single blocks.
     type Block: BlockKey;
     /// HMAC-SHA256.
-    type Mac: MacKey;
+    type Mac: MacKey<32>;
+    /// HMAC-SHA512.
+    type Mac512: MacKey<64>;
     /// Ed25519.
     type Signer: SignatureKey;
 
@@ -52,13 +54,13 @@ pub(crate) trait BlockKey: Send + Sync + Sized {
     fn encrypt(&self, block: &mut [u8; 16]) -> Result<(), Failure>;
 }
 
-/// A key of HMAC-SHA256, ready for messages.
-pub(crate) trait MacKey: Send + Sync + Sized {
+/// A key of HMAC with codes of so many bytes, ready for messages.
+pub(crate) trait MacKey<const LENGTH: usize>: Send + Sync + Sized {
     /// Takes a key of any length.
     fn new(key: &[u8]) -> Self;
 
     /// The code of the parts, one after the other.
-    fn mac(&self, parts: &[&[u8]]) -> [u8; 32];
+    fn mac(&self, parts: &[&[u8]]) -> [u8; LENGTH];
 }
 
 /// A private key of Ed25519.

@@ -1,11 +1,11 @@
-//! Hashes, message authentication codes and key derivation, all of SHA-256.
+//! Hashing and key derivation, of SHA-256.
 
 use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
 use super::Served;
 use super::backend::{Backend, Failure, MacKey};
-use crate::sys::wiped::{Locked, Wiped};
+use crate::sys::wiped::Wiped;
 
 /// SHA-256 of the parts, one after the other.
 pub(crate) fn sha256(parts: &[&[u8]]) -> [u8; 32] {
@@ -26,22 +26,6 @@ pub(crate) fn hkdf_sha256(ikm: &[u8], salt: &[u8], info: &[u8], out: &mut [u8]) 
 /// Whether two byte strings are the same, in a time that depends on their lengths alone.
 pub(crate) fn equal(a: &[u8], b: &[u8]) -> bool {
     a.ct_eq(b).into()
-}
-
-/// A key of HMAC-SHA256 in locked memory, ready for any number of messages.
-pub(crate) struct HmacKey(Locked<<Served as Backend>::Mac>);
-
-impl HmacKey {
-    /// Takes a key of any length, which its owner still has to wipe.
-    pub(crate) fn new(key: &[u8]) -> Self {
-        Self(Locked::new(|| MacKey::new(key)))
-    }
-
-    /// The code of the parts, one after the other.
-    #[inline]
-    pub(crate) fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
-        self.0.mac(parts)
-    }
 }
 
 pub(super) fn mac<B: Backend>(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
@@ -68,15 +52,6 @@ pub(super) fn hkdf<B: Backend>(ikm: &[u8], salt: &[u8], info: &[u8], out: &mut [
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_reused_key_gives_the_same_codes() {
-        let key = HmacKey::new(b"a key");
-        for message in [&b""[..], b"a", b"a longer message"] {
-            assert_eq!(key.mac(&[message]), hmac_sha256(b"a key", &[message]));
-        }
-        assert_ne!(key.mac(&[b"a"]), hmac_sha256(b"b key", &[b"a"]));
-    }
 
     #[test]
     fn hkdf_fills_at_most_255_blocks() {

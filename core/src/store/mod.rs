@@ -2,6 +2,7 @@
 
 mod act;
 mod check;
+mod derive;
 mod forking;
 mod index_roots;
 mod info;
@@ -25,6 +26,8 @@ use crate::key::{Key, Plaintext};
 use crate::master_key::MasterKey;
 
 pub use check::{CheckReport, Finding};
+#[cfg(test)]
+pub(crate) use derive::derive;
 pub use index_roots::{IndexSaltInfo, IndexScope};
 pub use info::{CiphertextInfo, KeyInfo, VersionInfo};
 pub use lifecycle::PURPOSES;

@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::hierarchy::{DekPlace, Wrappable};
-use crate::{Algorithm, CreateKey, MasterKey, OpenOptions, Store};
+use crate::{Algorithm, CreateKey, Key, MasterKey, OpenOptions, Store};
 
 const MESSAGES: [&[u8]; 5] = [b"", b"a", b"ada@example.org", &[0; 31], &[7; 4096]];
 
@@ -54,8 +54,59 @@ fn tink_reads_ours_and_we_read_tinks() {
             assert_eq!(key.decrypt(decoded(ciphertext), b"aad").unwrap(), *message);
         }
     }
+    for algorithm in [Algorithm::Aes256Siv, Algorithm::HmacSha256, Algorithm::HmacSha512] {
+        let id = algorithm.name();
+        store.create_key(id, &CreateKey::new().algorithm(algorithm)).unwrap();
+        let key = store.key(id).unwrap();
+        let (make, check): (Make, Check) = match algorithm {
+            Algorithm::Aes256Siv => (
+                |key, message| key.encrypt(message, b"aad").unwrap(),
+                |key, message, made| {
+                    assert_eq!(key.decrypt(made, b"aad").unwrap(), *message);
+                    assert_eq!(key.encrypt(message, b"aad").unwrap(), made, "byte for byte what Tink makes");
+                },
+            ),
+            _ => (
+                |key, message| key.mac(message).unwrap(),
+                |key, message, made| {
+                    key.verify_mac(message, made).unwrap();
+                    assert_eq!(key.mac(message).unwrap(), made, "byte for byte what Tink makes");
+                },
+            ),
+        };
+        let mut made = Vec::new();
+        for _ in 0..3 {
+            made.extend(MESSAGES.map(|message| (make(&key, message), message)));
+            store.rotate_key(id).unwrap();
+        }
+        let mut forged = made[2].clone();
+        *forged.0.last_mut().unwrap() ^= 1;
+        let open: Vec<Value> = made
+            .iter()
+            .chain([&forged])
+            .map(|(made, message)| {
+                json!([STANDARD.encode(made), STANDARD.encode(message), STANDARD.encode("aad")])
+            })
+            .collect();
+        let seal: Vec<Value> = MESSAGES.iter().map(|message| pair(message)).collect();
+        let primitive = if algorithm == Algorithm::Aes256Siv { "daead" } else { "mac" };
+        let request =
+            json!({"primitive": primitive, "keyset": keyset(&store, id), "open": open, "seal": seal});
+        let answer = tink.ask(&request);
+        let opened: Vec<bool> =
+            answer["opened"].as_array().unwrap().iter().map(|opened| opened.as_bool().unwrap()).collect();
+        assert_eq!(opened, [vec![true; made.len()], vec![false]].concat(), "{algorithm}");
+        let theirs = answer["sealed"].as_array().unwrap();
+        assert_eq!(theirs.len(), MESSAGES.len());
+        for (theirs, message) in theirs.iter().zip(MESSAGES) {
+            check(&key, message, &STANDARD.decode(theirs.as_str().unwrap()).unwrap());
+        }
+    }
     tink.end();
 }
+
+type Make = fn(&Key, &[u8]) -> Vec<u8>;
+type Check = fn(&Key, &[u8], &[u8]);
 
 /// The oracle's Python, in the process that does the work; elsewhere starts that process and waits for it.
 ///
@@ -141,8 +192,8 @@ pub(super) fn keyset(store: &Store, key_id: &str) -> Value {
                 if row.is_current {
                     primary = row.tag;
                 }
-                let (name, parameters, prefix) = proto(&row.algorithm);
-                let value = [parameters, &[0x1a, 32], dek.expose()].concat();
+                let (name, before, prefix) = proto(&row.algorithm);
+                let value = [before, &[dek.len() as u8], dek.expose()].concat();
                 keys.push(json!({
                     "keyData": {
                         "typeUrl": format!("type.googleapis.com/google.crypto.tink.{name}"),
@@ -159,17 +210,23 @@ pub(super) fn keyset(store: &Store, key_id: &str) -> Value {
         .unwrap()
 }
 
-/// The name of Tink's key message, the bytes of its parameters before field 3, the key, and the output's prefix.
+/// The name of Tink's key message, its bytes up to the length of the key, and the output's prefix.
 fn proto(algorithm: &str) -> (&'static str, &'static [u8], &'static str) {
     match algorithm {
-        "AES256_GCM_SIV" => ("AesGcmSivKey", &[], "TINK"),
-        "AES256_GCM" => ("AesGcmKey", &[], "TINK"),
+        "AES256_GCM_SIV" => ("AesGcmSivKey", &[0x1a], "TINK"),
+        "AES256_GCM" => ("AesGcmKey", &[0x1a], "TINK"),
         // Field 2, parameters: field 1, a salt of 12 bytes.
-        "XAES256_GCM" => ("XAesGcmKey", &[0x12, 2, 0x08, 12], "TINK"),
+        "XAES256_GCM" => ("XAesGcmKey", &[0x12, 2, 0x08, 12, 0x1a], "TINK"),
+        "XCHACHA20_POLY1305" => ("XChaCha20Poly1305Key", &[0x1a], "TINK"),
+        "AES256_SIV" => ("AesSivKey", &[0x12], "TINK"),
+        // Field 2, parameters: field 1, the hash; field 2, the length of a code.
+        "HMAC_SHA256" => ("HmacKey", &[0x12, 4, 0x08, 3, 0x10, 32, 0x1a], "TINK"),
+        "HMAC_SHA512" => ("HmacKey", &[0x12, 4, 0x08, 4, 0x10, 64, 0x1a], "TINK"),
         // Field 2, parameters: segments of 2^20 bytes, derived keys of 32, SHA256.
         "AES256_GCM_HKDF_1MB" => {
-            ("AesGcmHkdfStreamingKey", &[0x12, 8, 0x08, 0x80, 0x80, 0x40, 0x10, 32, 0x18, 3], "RAW")
+            let parameters = &[0x12, 8, 0x08, 0x80, 0x80, 0x40, 0x10, 32, 0x18, 3, 0x1a];
+            ("AesGcmHkdfStreamingKey", parameters, "RAW")
         }
-        _ => ("XChaCha20Poly1305Key", &[], "TINK"),
+        other => panic!("Tink's message for {other} is not known here"),
     }
 }

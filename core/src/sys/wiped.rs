@@ -2,11 +2,10 @@
 //! them when dropped.
 #![allow(unsafe_code)]
 
+use std::hint::black_box;
 use std::marker::PhantomData;
-use std::mem::{ManuallyDrop, MaybeUninit, align_of, size_of};
-use std::ops::Deref;
-
-use zeroize::Zeroize;
+use std::mem::{ManuallyDrop, align_of, size_of};
+use std::ops::{Deref, DerefMut};
 
 use super::pages::SecretBytes;
 
@@ -75,19 +74,30 @@ impl<T> Deref for Wiped<T> {
     }
 }
 
+impl<T> DerefMut for Wiped<T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.0
+    }
+}
+
 impl<T> Drop for Wiped<T> {
     #[inline]
     fn drop(&mut self) {
         // SAFETY: dropped here once, and never used again.
         unsafe { ManuallyDrop::drop(&mut self.0) };
-        let bytes = (&raw mut self.0).cast::<MaybeUninit<u8>>();
-        // SAFETY: these are the bytes of our own field, whose value is gone; `MaybeUninit<u8>` allows any.
-        unsafe { std::slice::from_raw_parts_mut(bytes, size_of::<T>()) }.zeroize();
+        let value = &raw mut self.0;
+        // SAFETY: these are the bytes of our own field, whose value is gone.
+        unsafe { value.write_bytes(0, 1) };
+        // Zeros that the compiler must take to be read, and so cannot leave out: many bytes at a time, where
+        // volatile writes go one by one and take longer than the message does.
+        black_box(value);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::mem::MaybeUninit;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
