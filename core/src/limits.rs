@@ -8,6 +8,8 @@ pub const KEY_ID_BYTES: usize = 255;
 pub const AAD_BYTES: usize = 1 << 20;
 /// Longest single message: 64 MiB. Larger ones are for streams.
 pub const MESSAGE_BYTES: usize = 64 << 20;
+/// Most segments of a stream, of 1 MiB each: 4 PiB.
+pub const STREAM_SEGMENTS: u64 = 1 << 32;
 /// Most values of one batch.
 pub const BATCH: usize = 100_000;
 /// Longest output of one batch, all its values together: 256 MiB.

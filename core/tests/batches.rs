@@ -269,6 +269,43 @@ fn one_batch_is_of_one_version() {
     assert!(key.needs_reencrypt(sealed[1]).unwrap());
 }
 
+/// What was drawn in a block before a fork is given to one side only.
+#[test]
+fn no_nonce_is_on_both_sides_of_a_fork() {
+    let home = Home::new();
+    home.open_with_key("k").close();
+    let lines = home.child("child_that_forks", "").finish();
+    assert_eq!(lines.len(), 3);
+    let nonces: Vec<&str> = lines.iter().map(|line| &line[10..34]).collect();
+    assert_eq!(lines[0][..10], lines[1][..10], "one version");
+    assert!(nonces[0] != nonces[1] && nonces[1] != nonces[2] && nonces[0] != nonces[2], "{nonces:?}");
+}
+
+#[test]
+#[ignore = "the child of no_nonce_is_on_both_sides_of_a_fork"]
+#[allow(unsafe_code)]
+fn child_that_forks() {
+    let Some(orders) = common::orders() else { return };
+    let store = keyfold::Store::open_with(&orders.path, &orders.master_key, &OpenOptions::new()).unwrap();
+    let key = store.key("k").unwrap();
+    let mut batch = key.batch_encryption(Aad::NONE, 10).unwrap();
+    let mut out = [0; 34];
+    batch.write(0, b"a", &mut out).unwrap();
+    common::tell(common::hex(&out));
+    // SAFETY: this process has the harness's threads, but the child only uses what survives a fork.
+    let child = unsafe { libc::fork() };
+    batch.write(1, b"a", &mut out).unwrap();
+    if child == 0 {
+        common::tell(common::hex(&out));
+        // SAFETY: ends the child without the harness.
+        unsafe { libc::_exit(0) };
+    }
+    let mut status = 0;
+    // SAFETY: waits for our own child.
+    assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
+    common::tell(common::hex(&out));
+}
+
 fn property_key() -> &'static Key {
     static KEY: std::sync::OnceLock<(Home, Key)> = std::sync::OnceLock::new();
     &KEY.get_or_init(|| {

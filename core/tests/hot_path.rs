@@ -8,7 +8,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use common::{Home, orders};
-use keyfold::{Aad, Algorithm, Context, CreateKey, IndexOptions, OpenOptions, Store};
+use keyfold::{Aad, Algorithm, Context, CreateKey, IndexOptions, OnError, OpenOptions, Store};
 
 /// Counts the allocations of each thread.
 struct Counting;
@@ -88,15 +88,38 @@ fn one_allocation_a_call() {
             let write = |out: &mut [u8]| key.encryption().unwrap().write(&plaintext, b"aad", out).unwrap();
             assert_eq!(allocations(|| write(&mut out)), 0, "{algorithm} {length} into a buffer");
         }
-        // The ciphertext and its text; its bytes and the plaintext.
-        assert_eq!(allocations(|| key.encrypt_text("ada", Aad::NONE).unwrap()), 2);
-        let text = key.encrypt_text("ada", Aad::NONE).unwrap();
-        assert_eq!(allocations(|| key.decrypt_text(&text, Aad::NONE).unwrap()), 2);
+        // The text alone; the plaintext alone. A long one has its ciphertext on the heap too.
+        let long = "a".repeat(4096);
+        for (plaintext, expected) in [("ada", 1), (long.as_str(), 2)] {
+            assert_eq!(allocations(|| key.encrypt_text(plaintext, Aad::NONE).unwrap()), expected);
+            let text = key.encrypt_text(plaintext, Aad::NONE).unwrap();
+            assert_eq!(allocations(|| key.decrypt_text(&text, Aad::NONE).unwrap()), expected);
+        }
     }
     let key = store.key(Algorithm::AEAD[0].name()).unwrap();
     for options in [IndexOptions::new(), IndexOptions::new().kind("suffix").length(4)] {
         assert_eq!(allocations(|| key.blind_index(&[b'7'; 32], "users.email", &options).unwrap()), 1);
     }
+}
+
+#[test]
+fn none_for_each_value_of_a_batch() {
+    let home = Home::new();
+    let key = home.open_with_key("k").key("k").unwrap();
+    let values = vec![Some(&b"a plaintext"[..]); 1_000];
+    let texts = vec![Some("a plaintext"); 1_000];
+    // The values and their places; for text one more that is used for each.
+    assert_eq!(allocations(|| key.encrypt_many(&values, Aad::NONE).unwrap()), 2);
+    assert_eq!(allocations(|| key.encrypt_many_text(&texts, Aad::NONE).unwrap()), 3);
+    let sealed = key.encrypt_many(&values, Aad::NONE).unwrap();
+    let sealed: Vec<Option<&[u8]>> = sealed.iter().collect();
+    assert_eq!(allocations(|| key.decrypt_many(&sealed, Aad::NONE, OnError::Raise).unwrap()), 2);
+    let mut out = [0; 44];
+    let write = |out: &mut [u8]| {
+        let mut batch = key.batch_encryption(Aad::NONE, 1_000).unwrap();
+        (0..1_000).for_each(|index| batch.write(index, b"a plaintext", out).unwrap());
+    };
+    assert_eq!(allocations(|| write(&mut out)), 0);
 }
 
 const CALLS: usize = 20_000;

@@ -806,6 +806,60 @@ fn child_with_small_files() {
     common::tell(kind(outcome));
 }
 
+/// Killed half way: the output's name has nothing, or what it had before.
+#[test]
+fn a_killed_process_leaves_no_half_file() {
+    let (home, store, _key, work, _plain) = file_home();
+    store.close();
+    for before in [None, Some(b"kept")] {
+        let out = work.join("out");
+        before.iter().for_each(|bytes| fs::write(&out, bytes).unwrap());
+        let mut child = home.child("child_that_is_killed", "");
+        assert_eq!(child.hears(), "half way");
+        child.child.kill().unwrap();
+        child.child.wait().unwrap();
+        assert_eq!(fs::read(&out).ok(), before.map(|bytes| bytes.to_vec()));
+        let left = names(&work).into_iter().filter(|name| name.starts_with(".keyfold-")).collect::<Vec<_>>();
+        assert_eq!(left.len(), 1, "what was written lies beside");
+        fs::remove_file(work.join(&left[0])).unwrap();
+    }
+}
+
+#[test]
+#[ignore = "the child of a_killed_process_leaves_no_half_file"]
+fn child_that_is_killed() {
+    let Some(orders) = common::orders() else { return };
+    let store = Store::open_with(&orders.path, &orders.master_key, &OpenOptions::new()).unwrap();
+    let key = store.key("files").unwrap();
+    let work = orders.path.with_file_name("work");
+    let force = FileOptions::new().force(true);
+    let wait = &mut |done| {
+        if done > SEGMENT as u64 {
+            common::tell("half way");
+            common::hear();
+        }
+        Ok(())
+    };
+    let _ = key.encrypt_file_with(work.join("plain"), work.join("out"), b"aad", &force, wait);
+}
+
+/// Two that write to one name: one wins, and the other finds it there.
+#[test]
+fn one_of_many_gets_the_name() {
+    let (_home, _store, key, work, plain) = file_home();
+    let outcomes: Vec<_> = std::thread::scope(|scope| {
+        let encrypt = || key.encrypt_file(&plain, work.join("out"), b"aad", &FileOptions::new());
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(encrypt)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1);
+    for error in outcomes.into_iter().filter_map(Result::err) {
+        assert_eq!(error.kind(), ErrorKind::AlreadyExists);
+    }
+    assert_eq!(names(&work), ["out", "plain"]);
+    assert!(opened(&key, &fs::read(work.join("out")).unwrap()).unwrap() == fs::read(&plain).unwrap());
+}
+
 /// All memory of a stream, whatever its length, is a few segments.
 #[test]
 #[cfg(target_os = "linux")]

@@ -9,6 +9,7 @@ use super::algorithm::Algorithm;
 use super::backend::{Failure, Forged};
 use super::hash::hkdf_sha256;
 use super::random::random_bytes;
+use crate::limits::STREAM_SEGMENTS;
 use crate::sys::pages::SecretBytes;
 
 /// Bytes of a segment of ciphertext with its authentication tag; of the first, with the header too.
@@ -19,8 +20,6 @@ pub(crate) const HEADER_LENGTH: usize = 1 + SALT_LENGTH + PREFIX_LENGTH;
 const SALT_LENGTH: usize = 32;
 const PREFIX_LENGTH: usize = 7;
 const NONCE_LENGTH: usize = PREFIX_LENGTH + 4 + 1;
-/// Numbers of segments are 32 bits.
-const SEGMENTS: u64 = 1 << 32;
 
 /// What a stream begins with.
 pub(crate) type Header = [u8; HEADER_LENGTH];
@@ -56,7 +55,7 @@ impl Segments {
 
     /// Whether another segment may follow: none does after the last, nor after 2^32.
     pub(crate) fn may_go_on(&self) -> bool {
-        self.next < SEGMENTS
+        self.next < STREAM_SEGMENTS
     }
 
     /// Encrypts the next segment where it is, and returns its tag.
@@ -81,7 +80,7 @@ impl Segments {
     #[inline]
     fn nonce(&mut self, last: bool) -> Option<[u8; NONCE_LENGTH]> {
         let number = u32::try_from(self.next).ok()?;
-        self.next = if last { SEGMENTS } else { self.next + 1 };
+        self.next = if last { STREAM_SEGMENTS } else { self.next + 1 };
         let mut nonce = [0; NONCE_LENGTH];
         nonce[..PREFIX_LENGTH].copy_from_slice(&self.prefix);
         nonce[PREFIX_LENGTH..NONCE_LENGTH - 1].copy_from_slice(&number.to_be_bytes());
@@ -98,7 +97,7 @@ mod tests {
     fn the_number_of_segments_ends() {
         let header = make_header().unwrap();
         let mut segments = Segments::derive(&[1; 32], &header, b"").unwrap();
-        segments.next = SEGMENTS - 1;
+        segments.next = STREAM_SEGMENTS - 1;
         assert!(segments.may_go_on());
         assert_eq!(segments.nonce(false).unwrap()[PREFIX_LENGTH..], [0xff, 0xff, 0xff, 0xff, 0]);
         assert!(!segments.may_go_on());
