@@ -50,6 +50,7 @@ WORDS = {
     "INDEX_FIELD_BYTES": "field name of a blind index",
     "INDEX_BITS": "bits of a blind index",
     "INDEX_VALUE_BYTES": "value of a blind index",
+    "INDEX_TEXT_BYTES": "value of a blind index that is read as text",
     "INDEX_LENGTH": "length of a prefix or suffix index",
     "INDEX_NORMALIZERS": "normalisers of a blind index",
     "INDEX_FIELDS": "fields of a compound index",

@@ -34,6 +34,9 @@ pub const INDEX_FIELD_BYTES: usize = 255;
 pub const INDEX_BITS: u32 = 256;
 /// Longest value of a blind index, in bytes: 1 MiB.
 pub const INDEX_VALUE_BYTES: usize = 1 << 20;
+/// Longest value of a blind index that is read as text: normalised, cut or by its sound. Normalising makes up to 18
+/// characters of one.
+pub const INDEX_TEXT_BYTES: usize = 64 << 10;
 /// Most characters that a prefix or suffix index takes.
 pub const INDEX_LENGTH: u32 = 255;
 /// Most normalisers of a blind index.

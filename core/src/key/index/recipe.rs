@@ -175,6 +175,12 @@ impl Recipe {
     }
 
     fn text_input<'a>(&self, value: &'a [u8]) -> Result<Input<'a>> {
+        if value.len() > limits::INDEX_TEXT_BYTES {
+            return Err(Error::limit(format!(
+                "a value that is indexed as text is at most {} bytes",
+                limits::INDEX_TEXT_BYTES
+            )));
+        }
         let text = std::str::from_utf8(value).map_err(|_| {
             Error::invalid(
                 "the value is not UTF-8: prefix, suffix, soundex and normalisers are for text; index bytes with \
@@ -183,7 +189,7 @@ impl Recipe {
         })?;
         let mut text = Text::Given(text);
         for normalizer in &self.normalizers {
-            text = normalizer.apply(&text);
+            text = normalizer.apply(text);
         }
         let whole = text.len();
         let kept = match self.kind {

@@ -92,25 +92,22 @@ struct Indexes {
 impl Indexes {
     fn new(recipe: &Recipe, counts: &HashMap<&[u8], (u64, usize)>) -> Result<Self> {
         let root = IndexRoot { mac: HmacKey::new(&[0; 32]) };
-        let mut inputs: HashMap<[u8; 32], (u64, u64)> = HashMap::new();
+        let mut rows = Vec::with_capacity(counts.len());
         for (value, (count, place)) in counts {
             let full = recipe.full_mac(&root, "report", value).map_err(|error| error.with_index(*place))?;
-            let (rows, most) = inputs.entry(full).or_default();
-            *rows += count;
-            *most = (*most).max(*count);
+            rows.push((full, *count));
         }
-        let mut indexes: HashMap<[u8; 32], (u64, u64)> = HashMap::new();
-        for (full, (count, most_common)) in &inputs {
-            let (rows, most) = indexes.entry(recipe.truncated(*full)).or_default();
-            *rows += count;
-            *most = (*most).max(*most_common);
-        }
-        let mut each: Vec<_> = indexes.into_values().collect();
-        each.sort_unstable();
-        let mut full: Vec<u64> = inputs.into_values().map(|(rows, _)| rows).collect();
+        // In order, what begins with the same bits stands together.
+        rows.sort_unstable();
+        let total = |group: &[([u8; 32], u64)]| group.iter().map(|(_, count)| count).sum::<u64>();
+        let mut full: Vec<u64> = rows.chunk_by(|a, b| a.0 == b.0).map(total).collect();
         full.sort_unstable();
-        let full_entropy = entropy(&full, full.iter().sum());
-        Ok(Self { each, full_entropy })
+        let same_index =
+            |a: &([u8; 32], u64), b: &([u8; 32], u64)| recipe.truncated(a.0) == recipe.truncated(b.0);
+        let most = |group: &[([u8; 32], u64)]| group.iter().map(|(_, count)| *count).max().unwrap_or(0);
+        let mut each: Vec<_> = rows.chunk_by(same_index).map(|group| (total(group), most(group))).collect();
+        each.sort_unstable();
+        Ok(Self { each, full_entropy: entropy(&full, full.iter().sum()) })
     }
 
     fn report(&self, each_value: &[u64], nulls: u64, bits: u32) -> IndexReport {
