@@ -26,9 +26,18 @@ fn every_line_of_the_worked_example_is_true() {
     let iv = Siv::new(siv_key).unwrap().seal_in_place(&context, &mut body).unwrap();
     let deterministic = [&prefix(0x9f3c_2a17)[..], &iv, &body].concat();
     let code = [&prefix(0x9f3c_2a17)[..], &HmacKey::new(&key).mac(&[b"ada"])].concat();
-    for line in
-        [hex(&key), hex(&nonce), hex(b"ada"), hex(&context), hex(&sealed), to_text(&sealed), hex(&index), hex(&deterministic), hex(&code), hex(&derived)]
-    {
+    for line in [
+        hex(&key),
+        hex(&nonce),
+        hex(b"ada"),
+        hex(&context),
+        hex(&sealed),
+        to_text(&sealed),
+        hex(&index),
+        hex(&deterministic),
+        hex(&code),
+        hex(&derived),
+    ] {
         assert!(PAGE.contains(&format!("`{line}`")), "docs/format.md does not have {line}");
     }
 }
