@@ -156,6 +156,12 @@ impl Error {
         self
     }
 
+    /// Names the place in a batch.
+    pub fn with_index(mut self, index: usize) -> Self {
+        self.0.index = Some(index);
+        self
+    }
+
     /// Keeps what a callback or the system said.
     pub fn with_cause(mut self, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         self.0.cause = Some(cause.into());

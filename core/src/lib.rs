@@ -24,11 +24,12 @@ mod time;
 pub use error::{Error, ErrorKind, Result};
 pub use format::{Aad, Anchor, Context, ContextValue, from_text, is_ciphertext, to_text};
 pub use key::{Decryption, Encryption, Key, Plaintext, PlaintextText};
-pub use keyring::VersionState;
+pub use keyring::{Operation, VersionState};
 pub use master_key::{CallbackError, MASTER_KEY_VARIABLE, MasterKey, generate_master_key};
 pub use primitives::{Algorithm, KeyKind};
 pub use store::{
-    CheckReport, CiphertextInfo, CreateKey, Finding, IndexOptions, KeyFilter, KeyInfo, Mode, OpenOptions,
-    PURPOSES, Store, VersionInfo,
+    CheckReport, CiphertextInfo, CreateKey, DESTRUCTION_DELAY, DestroyedVersion, Finding, IndexOptions,
+    KeyFilter, KeyInfo, Keys, Mode, OpenOptions, PURPOSES, PurposeInfo, PurposeOptions, RotateKey, RunDueFailure,
+    RunDueReport, Store, VersionInfo,
 };
 pub use time::{Clock, Timestamp};

@@ -2,14 +2,20 @@
 
 mod act;
 mod check;
+mod destruction;
 mod forking;
 mod info;
 mod inspect;
+mod key_index;
 mod lifecycle;
 mod listing;
 mod open;
 mod options;
+mod purge;
+mod purposes;
+mod run_due;
 mod shared;
+mod states;
 #[cfg(test)]
 mod tink_oracle;
 
@@ -22,9 +28,12 @@ use crate::key::{Key, Plaintext};
 use crate::master_key::MasterKey;
 
 pub use check::{CheckReport, Finding};
+pub use destruction::DESTRUCTION_DELAY;
 pub use info::{CiphertextInfo, KeyInfo, VersionInfo};
-pub use lifecycle::PURPOSES;
-pub use options::{CreateKey, IndexOptions, KeyFilter, Mode, OpenOptions};
+pub use listing::Keys;
+pub use options::{CreateKey, IndexOptions, KeyFilter, Mode, OpenOptions, RotateKey};
+pub use purposes::{PURPOSES, PurposeInfo, PurposeOptions};
+pub use run_due::{DestroyedVersion, RunDueFailure, RunDueReport};
 pub(crate) use shared::Shared;
 
 /// An open key store. Clones share it; it may be used from all threads at once.

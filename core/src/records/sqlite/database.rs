@@ -111,6 +111,25 @@ impl Database {
         Ok(findings)
     }
 
+    /// Writes the whole log back into the file and empties it, so that nothing older is left there. False where
+    /// somebody still reads or writes after `patience`.
+    pub(crate) fn empty_log(&mut self, patience: Duration) -> Result<bool> {
+        self.refuse_replaced()?;
+        let busy_timeout = self.options.busy_timeout;
+        let connection = &self.connected()?.connection;
+        // Whoever empties the log keeps writers waiting, so this one does not wait as long as they may.
+        connection.busy_timeout(patience.min(busy_timeout)).map_err(storage_error)?;
+        let busy = connection
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0))
+            .map_err(storage_error);
+        connection.busy_timeout(busy_timeout).map_err(storage_error)?;
+        match busy {
+            Ok(busy) => Ok(!busy),
+            Err(error) if error.kind() == ErrorKind::Busy => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Closes the connection without writing the WAL back; the next use opens another.
     pub(crate) fn disconnect(&mut self) {
         if let Some(Connected { connection, .. }) = self.connection.take() {
