@@ -28,11 +28,12 @@ pub use key::{
     Packed, PackedIndexes, PackedText, Plaintext, PlaintextBatch, PlaintextText, Progress, StreamDecryptor,
     StreamEncryptor, index_report,
 };
-pub use keyring::VersionState;
+pub use keyring::{Operation, VersionState};
 pub use master_key::{CallbackError, MASTER_KEY_VARIABLE, MasterKey, generate_master_key};
 pub use primitives::{Algorithm, KeyKind};
 pub use store::{
-    CheckReport, CiphertextInfo, CreateKey, FileOptions, Finding, IndexOptions, IndexSaltInfo, IndexScope,
-    KeyFilter, KeyInfo, Mode, OpenOptions, PURPOSES, Store, VersionInfo,
+    CheckReport, CiphertextInfo, CreateKey, DESTRUCTION_DELAY, DestroyedVersion, FileOptions, Finding,
+    IndexOptions, IndexSaltInfo, IndexScope, KeyFilter, KeyInfo, Keys, Mode, OpenOptions, PURPOSES,
+    PurposeInfo, PurposeOptions, RotateKey, RunDueFailure, RunDueReport, Store, VersionInfo,
 };
 pub use time::{Clock, Timestamp};

@@ -24,6 +24,16 @@ pub const LABEL_BYTES: usize = 255;
 pub const DESCRIPTION_BYTES: usize = 4096;
 /// Most versions of a key.
 pub const VERSIONS: u32 = 10_000;
+/// Most keys that one call of `create_keys` makes.
+pub const CREATE_KEYS: usize = 10_000;
+/// How many keys `iter_keys` reads at a time.
+pub const PAGE_KEYS: usize = 1_000;
+/// Longest name of a purpose, in bytes of `[A-Za-z0-9._:-]`.
+pub const PURPOSE_BYTES: usize = 64;
+/// Most purposes of a store, with the built-in ones that are in use.
+pub const PURPOSES: usize = 1_000;
+/// Longest reason for a version's state, in bytes.
+pub const REASON_BYTES: usize = 1_024;
 /// Most recipients of a store.
 pub const RECIPIENTS: usize = 16;
 /// Longest actor recorded in the audit log, in bytes.
@@ -82,5 +92,7 @@ pub const BUSY_TIMEOUT: Duration = Duration::from_secs(3600);
 pub const CLOSE_WAIT: Duration = Duration::from_secs(1);
 /// Shortest time between two looks for a version newer than those known: 100 looks a second.
 pub const LOOK_SPACING: Duration = Duration::from_millis(10);
+/// How long a purge waits for readers of the log; until then writers wait with it.
+pub const PURGE_WAIT: Duration = Duration::from_millis(250);
 /// Longest value that SQLite may read from a row, in bytes.
 pub(crate) const ROW_BYTES: i32 = 4 << 20;

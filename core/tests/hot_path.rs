@@ -66,7 +66,9 @@ fn one_allocation_a_call() {
     let store = home.open();
     let place = Context::new().with("table", "users").with("column", "email").with("id", 42);
     for algorithm in Algorithm::AEAD {
-        store.create_key(algorithm.name(), &CreateKey::new().algorithm(algorithm)).unwrap();
+        // An expiry has the clock read, and nothing more.
+        let options = CreateKey::new().algorithm(algorithm).expires_in(Duration::from_secs(3600));
+        store.create_key(algorithm.name(), &options).unwrap();
         let key = store.key(algorithm.name()).unwrap();
         for length in [0, 32, 4096] {
             let plaintext = vec![7; length];
@@ -133,7 +135,7 @@ fn traced() {
     let hour = Duration::from_secs(3600);
     let options = OpenOptions::new().create(true).refresh_interval(hour).max_stale(hour);
     let store = Store::open_with(&orders.path, &orders.master_key, &options).unwrap();
-    store.create_key("pii", &CreateKey::new()).unwrap();
+    store.create_key("pii", &CreateKey::new().expires_in(hour)).unwrap();
     let key = store.key("pii").unwrap();
     let work = |calls: usize| {
         for _ in 0..calls {

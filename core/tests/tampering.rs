@@ -485,8 +485,8 @@ fn planted_rows() {
     let sample = Sample::new();
     let version = |key_id: &str, version: u32, tag: u32, current: u8| {
         format!(
-            "INSERT INTO key_version SELECT '{key_id}', {version}, {tag}, {current}, state, state_reason, algorithm, \
-             created_at, expires_at, destroy_at, kek_version, wrapped FROM key_version WHERE key_id = 'alpha' LIMIT 1"
+            "INSERT INTO key_version SELECT '{key_id}', {version}, {tag}, {current}, state, state_reason, state_before, \
+             algorithm, created_at, expires_at, destroy_at, kek_version, wrapped FROM key_version WHERE key_id = 'alpha' LIMIT 1"
         )
     };
     let key = "INSERT INTO key SELECT 'evil', kind, algorithm, NULL, description, labels, exportable, archived, \
@@ -560,10 +560,10 @@ fn planted_rows() {
 fn rows_planted_for_a_key_to_come() {
     let sample = Sample::new();
     let planted = [
-        "INSERT INTO key_version SELECT 'new', 2, 78, 0, state, state_reason, algorithm, created_at, expires_at, \
+        "INSERT INTO key_version SELECT 'new', 2, 78, 0, state, state_reason, state_before, algorithm, created_at, expires_at, \
          destroy_at, kek_version, wrapped FROM key_version LIMIT 1",
-        "INSERT INTO key_version SELECT 'new', 5, 78, 0, 'destroyed', state_reason, algorithm, created_at, expires_at, \
-         destroy_at, kek_version, wrapped FROM key_version LIMIT 1",
+        "INSERT INTO key_version SELECT 'new', 5, 78, 0, 'destroyed', state_reason, state_before, algorithm, created_at, \
+         expires_at, destroy_at, kek_version, wrapped FROM key_version LIMIT 1",
         "INSERT INTO index_root SELECT 'key/new', 2, 1, created_at, kek_version, wrapped FROM index_root LIMIT 1",
         "INSERT INTO index_root SELECT 'purpose/medical', 2, 1, created_at, kek_version, wrapped FROM index_root \
          LIMIT 1",

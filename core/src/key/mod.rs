@@ -50,7 +50,8 @@ impl Key {
     /// The key's metadata, as this process uses it now.
     pub fn info(&self) -> Result<KeyInfo> {
         self.with_snapshot(|snapshot| {
-            KeyInfo::from_row(&snapshot.key, snapshot.current().map(|version| &version.row))
+            let current = snapshot.current().map(|version| &version.row);
+            KeyInfo::from_row(&snapshot.key, current, snapshot.rotation_period)
         })
     }
 
@@ -135,7 +136,9 @@ impl Key {
     /// The current version, ready to encrypt into the caller's buffers.
     #[inline]
     pub fn encryption(&self) -> Result<Encryption<'_>> {
-        Ok(Encryption { key: self, loaded: self.shared.current(&self.entry)? })
+        let loaded = self.shared.current(&self.entry)?;
+        self.shared.refuse_expired(snapshot(&loaded)?)?;
+        Ok(Encryption { key: self, loaded })
     }
 
     /// A ciphertext in bytes, taken apart and ready to be decrypted into the caller's buffer.

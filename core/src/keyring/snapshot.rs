@@ -6,12 +6,13 @@ use once_cell::race::OnceBox;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::hierarchy::{DekPlace, IndexRootPlace, Kek, Wrappable};
-use crate::keyring::{Material, VersionState};
+use crate::keyring::{Material, Operation, VersionState};
 use crate::primitives::{Algorithm, HmacKey};
 use crate::records::entity::{key_scope, purpose_scope};
 use crate::records::tree::Tree;
 use crate::records::{EntityId, IndexRootRow, KeyRow, VersionRow};
 use crate::sys::pages::SecretBytes;
+use crate::time::Timestamp;
 
 /// A key, verified and partly unwrapped.
 pub(crate) struct Snapshot {
@@ -25,6 +26,8 @@ pub(crate) struct Snapshot {
     /// The place of the current version and its material, where the key may encrypt.
     current: Option<(usize, Arc<Material>)>,
     current_place: Option<usize>,
+    /// How long a version should stay current, by the key's purpose.
+    pub(crate) rotation_period: Option<i64>,
     /// Newest first.
     pub(crate) index_roots: Vec<IndexRoot>,
     /// The MACs of the key's entity and of its purpose's: equal MACs mean that nothing changed.
@@ -96,6 +99,10 @@ impl Snapshot {
         let index_roots = tree.rows().index_roots(&scope)?;
         let index_roots =
             index_roots.iter().rev().map(|row| IndexRoot::new(&store_id, kek, row)).collect::<Result<_>>()?;
+        let rotation_period = match &key.purpose {
+            None => None,
+            Some(purpose) => tree.rows().purpose(purpose)?.and_then(|row| row.rotation_period),
+        };
         let current_place = versions.iter().position(|version| version.row.is_current);
         let mut snapshot = Self {
             store_id,
@@ -104,13 +111,13 @@ impl Snapshot {
             by_tag,
             current: None,
             current_place,
+            rotation_period,
             index_roots,
             macs,
             key,
         };
         if let Some(place) = current_place
-            && !snapshot.key.archived
-            && snapshot.versions[place].state.may_encrypt()
+            && snapshot.allows(&snapshot.versions[place], Operation::Encrypt)
         {
             let material = snapshot.material(&snapshot.versions[place])?;
             snapshot.current = Some((place, material));
@@ -154,23 +161,46 @@ impl Snapshot {
     #[inline]
     pub(crate) fn prepare(&self, place: usize) -> Result<()> {
         let version = &self.versions[place];
-        if !version.state.may_decrypt() {
-            return Err(self.unavailable(version, "decrypt"));
-        }
+        self.require(version, Operation::Decrypt)?;
         if version.material.get().is_none() {
             self.material(version)?;
         }
         Ok(())
     }
 
-    /// Whether the version's wrap opens, whatever its state; nothing is kept.
+    /// The time from which on the version that encrypts may not.
+    #[inline]
+    pub(crate) fn encrypts_until(&self) -> Option<i64> {
+        self.current.as_ref().and_then(|(place, _)| self.versions[*place].row.expires_at)
+    }
+
+    /// Refuses an operation that the version's state, or the key, does not allow.
+    #[inline]
+    pub(crate) fn require(&self, version: &Version, operation: Operation) -> Result<()> {
+        if self.allows(version, operation) { Ok(()) } else { Err(self.unavailable(version, operation)) }
+    }
+
+    #[inline]
+    fn allows(&self, version: &Version, operation: Operation) -> bool {
+        version.state.allows(operation, version.row.is_current, self.key.archived)
+    }
+
+    /// Whether the version's wrap opens, whatever its state, and whether it is gone where it was destroyed; nothing
+    /// is kept.
     pub(crate) fn check_wrap(&self, version: &Version) -> Result<()> {
-        self.unwrap(version).map(|_| ())
+        match version.state {
+            VersionState::Destroyed if version.row.wrapped.is_empty() => Ok(()),
+            VersionState::Destroyed => Err(EntityId::key(&self.key.key_id).damaged()),
+            _ => self.unwrap(version).map(|_| ()),
+        }
     }
 
     /// The version's key as wrapped, whatever its state.
     pub(crate) fn unwrap(&self, version: &Version) -> Result<SecretBytes> {
         let row = &version.row;
+        if version.state == VersionState::Destroyed {
+            return Err(self.unavailable(version, Operation::Decrypt));
+        }
         self.place(row).unwrap(&self.kek, row.kek_version, &row.wrapped)
     }
 
@@ -207,7 +237,7 @@ impl Snapshot {
                 format!("key {:?} is archived and encrypts no more", self.key.key_id),
             )
             .with_key(&self.key.key_id),
-            Some(version) => self.unavailable(version, "encrypt"),
+            Some(version) => self.unavailable(version, Operation::Encrypt),
             None => Error::new(
                 ErrorKind::KeyUnavailable,
                 format!("key {:?} has no current version", self.key.key_id),
@@ -217,9 +247,33 @@ impl Snapshot {
     }
 
     #[cold]
-    fn unavailable(&self, version: &Version, operation: &str) -> Error {
+    pub(crate) fn expired(&self, at: i64) -> Error {
+        let version = self.current().map_or(0, |version| version.row.version);
+        Error::new(
+            ErrorKind::KeyUnavailable,
+            format!(
+                "version {version} of key {:?} expired at {} and may not encrypt; rotate the key (what was encrypted \
+                 still decrypts)",
+                self.key.key_id,
+                Timestamp::from_milliseconds(at)
+            ),
+        )
+        .with_key(&self.key.key_id)
+        .with_version(version)
+    }
+
+    #[cold]
+    fn unavailable(&self, version: &Version, operation: Operation) -> Error {
+        let advice = match version.state {
+            VersionState::Staged => "promote_version makes it current",
+            VersionState::Enabled => "only the current version of a key that is not archived does",
+            VersionState::DecryptOnly | VersionState::Disabled => "set_version_state can enable it",
+            VersionState::Revoked => "that is final",
+            VersionState::PendingDestruction => "cancel_destruction can bring it back",
+            VersionState::Destroyed => "its key is gone for good",
+        };
         let message = format!(
-            "version {} of key {:?} is {} and may not {operation}",
+            "version {} of key {:?} is {} and may not {operation}: {advice}",
             version.row.version, self.key.key_id, version.state
         );
         Error::new(ErrorKind::KeyUnavailable, message)
@@ -236,6 +290,8 @@ impl Version {
         let known = previous.and_then(|snapshot| snapshot.by_tag(row.tag));
         let material = known
             .filter(|known| known.row.version == row.version && known.row.wrapped == row.wrapped)
+            // What may open nothing any more is not kept.
+            .filter(|_| state.may_decrypt())
             .and_then(|known| known.material.get());
         let material =
             material.map_or_else(OnceBox::new, |known| OnceBox::with_value(Box::new(Arc::clone(known))));

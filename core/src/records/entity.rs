@@ -227,6 +227,7 @@ fn encode_key(
             .integer(row.is_current.into())
             .text(&row.state)
             .optional_text(row.state_reason.as_deref())
+            .optional_text(row.state_before.as_deref())
             .text(&row.algorithm)
             .integer(row.created_at)
             .optional_integer(row.expires_at)

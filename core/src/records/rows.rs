@@ -108,6 +108,8 @@ pub(crate) struct VersionRow {
     pub(crate) is_current: bool,
     pub(crate) state: String,
     pub(crate) state_reason: Option<String>,
+    /// What the state was before its destruction was scheduled, while that is.
+    pub(crate) state_before: Option<String>,
     pub(crate) algorithm: String,
     pub(crate) created_at: i64,
     pub(crate) expires_at: Option<i64>,
@@ -165,6 +167,8 @@ pub(crate) trait Rows {
     fn put_entity(&self, bucket: u16, row: &EntityRow) -> Result<()>;
     fn delete_entity(&self, bucket: u16, kind: EntityKind, id: &str) -> Result<()>;
     fn delete_node(&self, node: u8) -> Result<()>;
+    /// Every entity with its bucket, in order of bucket, kind and id.
+    fn each_entity(&self, visit: &mut dyn FnMut(u16, EntityRow) -> Result<()>) -> Result<()>;
     /// Every bucket that has entities.
     fn stored_buckets(&self) -> Result<Vec<u16>>;
 
@@ -182,6 +186,8 @@ pub(crate) trait Rows {
     fn put_system_key(&self, row: &SystemKeyRow) -> Result<()>;
 
     fn purpose(&self, purpose: &str) -> Result<Option<PurposeRow>>;
+    /// In byte order.
+    fn purposes(&self) -> Result<Vec<String>>;
     fn put_purpose(&self, row: &PurposeRow) -> Result<()>;
 
     /// Oldest version first.
@@ -196,6 +202,8 @@ pub(crate) trait Rows {
     /// Oldest version first.
     fn versions(&self, key_id: &str) -> Result<Vec<VersionRow>>;
     fn put_version(&self, row: &VersionRow) -> Result<()>;
+    /// The keys with a version whose destruction is due at this time, in byte order.
+    fn keys_due(&self, now: i64) -> Result<Vec<String>>;
     fn clear_current(&self, key_id: &str) -> Result<()>;
     /// The keys with a version of this tag, in byte order.
     fn keys_with_tag(&self, tag: u32) -> Result<Vec<String>>;

@@ -139,9 +139,7 @@ impl<'a> Tree<'a> {
                 let bucket = u16::from_be_bytes([node, leaf]);
                 let entities = self.rows.bucket(bucket)?;
                 if leaves.get(&leaf).is_none_or(|mac| !equal(mac, &self.leaf_mac(bucket, &entities))) {
-                    report(Error::integrity(format!(
-                        "leaf {bucket} of the MAC tree was changed or is damaged"
-                    )));
+                    report(damaged_leaf(bucket));
                     continue;
                 }
                 for row in &entities {
@@ -150,6 +148,51 @@ impl<'a> Tree<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Verifies the entity's rows against the MAC that [`Tree::each_verified`] gave for it under this root.
+    pub(crate) fn verify_against(&self, entity: EntityId<'_>, mac: &[u8; MAC_LENGTH]) -> Result<()> {
+        match self.computed_mac(entity)? {
+            Some(computed) if equal(&computed, mac) => Ok(()),
+            _ => Err(entity.damaged()),
+        }
+    }
+
+    /// Every entity of the tree with its MAC, all leaves and nodes verified, in one pass over the rows. The first
+    /// that does not verify is the error.
+    pub(crate) fn each_verified(&self, visit: &mut dyn FnMut(EntityRow) -> Result<()>) -> Result<()> {
+        let mut leaves = Vec::new();
+        for &node in self.nodes.keys() {
+            let of_node = self.verified_leaves(node)?;
+            leaves.extend(of_node.into_iter().map(|(leaf, mac)| (u16::from_be_bytes([node, leaf]), mac)));
+        }
+        if self.rows.stored_nodes()?.len() != self.nodes.len() {
+            return Err(Error::integrity("a node of the MAC tree was added, or is damaged"));
+        }
+        let mut leaves = leaves.into_iter();
+        let mut bucket = None;
+        let mut entities = Vec::new();
+        let mut finish = |bucket: Option<u16>, entities: &mut Vec<EntityRow>| {
+            let Some(bucket) = bucket else { return Ok(()) };
+            match leaves.next() {
+                Some((leaf, mac)) if leaf == bucket && equal(&mac, &self.leaf_mac(bucket, entities)) => {
+                    entities.drain(..).try_for_each(&mut *visit)
+                }
+                _ => Err(damaged_leaf(bucket)),
+            }
+        };
+        self.rows.each_entity(&mut |next, row| {
+            if bucket != Some(next) {
+                finish(bucket.replace(next), &mut entities)?;
+            }
+            entities.push(row);
+            Ok(())
+        })?;
+        finish(bucket, &mut entities)?;
+        match leaves.next() {
+            None => Ok(()),
+            Some((leaf, _)) => Err(damaged_leaf(leaf)),
+        }
     }
 
     /// Whether the tree has a place for this node or bucket; for finding rows that nothing covers.
@@ -239,6 +282,10 @@ fn damaged_root() -> Error {
         "the store's root does not verify: it was changed by someone without the master key, or is damaged; \
          keep the file and restore a backup",
     )
+}
+
+fn damaged_leaf(bucket: u16) -> Error {
+    Error::integrity(format!("leaf {bucket} of the MAC tree was changed or is damaged"))
 }
 
 fn node_of(bucket: u16) -> u8 {

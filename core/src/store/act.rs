@@ -137,9 +137,14 @@ impl<'a> Act<'a> {
             is_current: new.is_current,
             state: new.state.name().to_owned(),
             state_reason: None,
+            state_before: None,
             algorithm: new.algorithm.name().to_owned(),
             created_at: self.now,
-            expires_at: key.expires_in.map(|period| self.now.saturating_add(period)),
+            // A staged version's time begins when it is promoted.
+            expires_at: key
+                .expires_in
+                .filter(|_| new.state != VersionState::Staged)
+                .map(|period| self.now.saturating_add(period)),
             destroy_at: None,
             kek_version: self.kek.version,
             wrapped,
@@ -207,6 +212,11 @@ impl<'a> Event<'a> {
 }
 
 impl NewVersion {
+    /// A version that is to be spread before it encrypts.
+    pub(super) fn staged(version: u32, algorithm: Algorithm) -> Self {
+        Self { is_current: false, state: VersionState::Staged, ..Self::current(version, algorithm) }
+    }
+
     /// The version that encrypts from now on.
     pub(super) fn current(version: u32, algorithm: Algorithm) -> Self {
         Self { version, algorithm, is_current: true, state: VersionState::Enabled, tag: None, secret: None }

@@ -30,6 +30,8 @@ pub struct CheckReport {
     pub audit_records: u64,
     /// Counts administrative acts.
     pub generation: u64,
+    /// Whether destroyed keys may still be in the write-ahead log: `run_due` empties it.
+    pub purge_pending: bool,
     /// Key memory in locked pages, in bytes.
     pub locked_bytes: usize,
     /// Key memory that could not be locked, in bytes.
@@ -67,6 +69,7 @@ impl Store {
             versions: 0,
             audit_records: 0,
             generation: 0,
+            purge_pending: false,
             locked_bytes: memory.locked_bytes,
             unlocked_bytes: memory.unlocked_bytes,
         };
@@ -79,6 +82,7 @@ impl Store {
         let checked = reader.database.read(|rows| {
             let tree = self.shared.verified(rows, &unlocked, known)?;
             report.generation = tree.store().generation;
+            report.purge_pending = tree.store().purge_pending;
             check_tree(&tree, &unlocked, &mut report)
         });
         if let Err(error) = checked {

@@ -11,7 +11,7 @@ use crate::records::tree::Tree;
 use crate::records::{EntityId, IndexRootRow};
 use crate::store::Store;
 use crate::store::act::{Act, Event};
-use crate::store::lifecycle::{PURPOSES, ensure_purpose};
+use crate::store::purposes::{PURPOSES, ensure_purpose};
 use crate::store::shared::{check_key_id, no_such_key};
 use crate::time::Timestamp;
 

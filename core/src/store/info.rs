@@ -35,6 +35,9 @@ pub struct KeyInfo {
     pub created_at: Timestamp,
     /// When its current version stops encrypting.
     pub expires_at: Option<Timestamp>,
+    /// When its purpose's rotation period ends for the current version; `None` where that has none, or the key is
+    /// archived.
+    pub rotation_due_at: Option<Timestamp>,
     /// How long each of its versions encrypts.
     #[serde(serialize_with = "serialize_period")]
     pub expires_in: Option<Duration>,
@@ -64,7 +67,7 @@ pub struct VersionInfo {
     pub created_at: Timestamp,
     /// When it stops encrypting.
     pub expires_at: Option<Timestamp>,
-    /// When its key will be destroyed.
+    /// When its key will be destroyed, or was.
     pub destroy_at: Option<Timestamp>,
     /// Why it is in its state.
     pub state_reason: Option<String>,
@@ -88,12 +91,22 @@ pub struct CiphertextInfo {
     pub state: VersionState,
     /// When the version was made: the ciphertext is no older.
     pub created_at: Timestamp,
+    /// When the version stops encrypting.
+    pub expires_at: Option<Timestamp>,
+    /// Whether that time is past. The ciphertext still opens.
+    pub expired: bool,
 }
 
 impl KeyInfo {
-    /// From verified rows: the key's and its current version's.
-    pub(crate) fn from_row(key: &KeyRow, current: Option<&VersionRow>) -> Result<Self> {
+    /// From verified rows: the key's, its current version's, and the rotation period of its purpose's.
+    pub(crate) fn from_row(
+        key: &KeyRow,
+        current: Option<&VersionRow>,
+        rotation_period: Option<i64>,
+    ) -> Result<Self> {
         let damaged = || EntityId::key(&key.key_id).damaged();
+        let due = |row: &VersionRow| Some(row.created_at.saturating_add(rotation_period?));
+        let rotation_due_at = current.filter(|_| !key.archived).and_then(due);
         Ok(Self {
             key_id: key.key_id.clone(),
             kind: KeyKind::from_name(&key.kind).ok_or_else(damaged)?,
@@ -105,6 +118,7 @@ impl KeyInfo {
             archived: key.archived,
             created_at: Timestamp::from_milliseconds(key.created_at),
             expires_at: current.and_then(|row| row.expires_at).map(Timestamp::from_milliseconds),
+            rotation_due_at: rotation_due_at.map(Timestamp::from_milliseconds),
             expires_in: key.expires_in.map(|period| Duration::from_millis(period.unsigned_abs())),
             on_limit: key.on_limit.clone(),
             labels: serde_json::from_str(&key.labels).map_err(|_| damaged())?,
@@ -132,7 +146,8 @@ impl VersionInfo {
 }
 
 impl CiphertextInfo {
-    pub(crate) fn new(version: VersionInfo) -> Self {
+    /// As of `now`, in milliseconds.
+    pub(crate) fn new(version: VersionInfo, now: i64) -> Self {
         Self {
             key_id: version.key_id,
             version: version.version,
@@ -141,6 +156,8 @@ impl CiphertextInfo {
             is_current: version.is_current,
             state: version.state,
             created_at: version.created_at,
+            expires_at: version.expires_at,
+            expired: version.expires_at.is_some_and(|at| at.milliseconds() <= now),
         }
     }
 }
@@ -158,7 +175,7 @@ impl Serialize for KeyKind {
 }
 
 /// A length of time as options take it: `30days`.
-fn serialize_period<S: serde::Serializer>(
+pub(super) fn serialize_period<S: serde::Serializer>(
     period: &Option<Duration>,
     serializer: S,
 ) -> std::result::Result<S::Ok, S::Error> {

@@ -19,12 +19,14 @@ impl Store {
         };
         let bytes = decode_ciphertext(ciphertext.as_ref()).ok_or_else(not_one)?;
         let tag = Envelope::parse(&bytes).ok_or_else(not_one)?.tag;
+        // A clock of the caller's runs before any lock is taken.
+        let now = self.shared.now();
         self.shared.read_verified(|tree, _| {
             let mut matches = Vec::new();
             for key_id in tree.rows().keys_with_tag(tag)? {
                 let versions = verified_versions(tree, &key_id)?;
                 for row in versions.iter().filter(|row| row.tag == tag) {
-                    matches.push(CiphertextInfo::new(VersionInfo::from_row(row)?));
+                    matches.push(CiphertextInfo::new(VersionInfo::from_row(row)?, now));
                 }
             }
             Ok(matches)

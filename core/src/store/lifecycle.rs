@@ -1,21 +1,20 @@
 //! Making and rotating keys.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits;
 use crate::primitives::{Algorithm, KeyKind};
-use crate::records::entity::{key_scope, purpose_scope};
-use crate::records::{EntityId, KeyRow, PurposeRow, VersionRow};
+use crate::records::entity::key_scope;
+use crate::records::{EntityId, KeyRow, VersionRow};
 use crate::store::act::{Act, Event, NewVersion};
 use crate::store::listing::verified_info;
-use crate::store::options::CreateKey;
-use crate::store::shared::{check_key_id, no_such_key};
+use crate::store::options::{CreateKey, RotateKey};
+use crate::store::purposes::ensure_purpose;
+use crate::store::shared::check_key_id;
+use crate::store::states::verified_key;
 use crate::store::{KeyInfo, Store, VersionInfo};
-
-/// What a key may be for. Keys of one purpose share the root of their blind indexes.
-pub const PURPOSES: [&str; 6] = ["pii", "financial", "medical", "credentials", "api", "backup"];
 
 /// `on_limit`: the next version is made by itself.
 pub(super) const ROTATE: &str = "rotate";
@@ -29,36 +28,67 @@ impl Store {
     /// purpose are the same.
     pub fn create_key(&self, key_id: &str, options: &CreateKey) -> Result<KeyInfo> {
         let draft = Draft::new(key_id, options)?;
-        self.shared.act(|act| {
-            if act.verify(EntityId::key(key_id))? {
-                draft.accept_existing(act, options.exist_ok)?;
-            } else {
-                draft.insert(act)?;
+        self.shared.act(|act| draft.make(act))
+    }
+
+    /// Makes many keys in one transaction, each as [`Store::create_key`] does: all of them, or none where one is
+    /// refused; the error says which by [`Error::index`]. InvalidArgument where an id comes twice.
+    pub fn create_keys(&self, keys: &[(&str, CreateKey)]) -> Result<Vec<KeyInfo>> {
+        if keys.len() > limits::CREATE_KEYS {
+            return Err(Error::limit(format!("one call makes at most {} keys", limits::CREATE_KEYS)));
+        }
+        let mut seen = BTreeSet::new();
+        let mut drafts = Vec::with_capacity(keys.len());
+        for (place, (key_id, options)) in keys.iter().enumerate() {
+            drafts.push(Draft::new(key_id, options).map_err(|error| error.with_index(place))?);
+            if !seen.insert(key_id) {
+                let error = Error::invalid(format!("key {key_id:?} is asked for twice in this call"));
+                return Err(error.with_key(key_id).with_index(place));
             }
-            verified_info(&act.tree, key_id)
+        }
+        self.shared.act(|act| {
+            let make = |(place, draft): (usize, &Draft<'_>)| {
+                draft.make(act).map_err(|error| error.with_index(place))
+            };
+            drafts.iter().enumerate().map(make).collect()
         })
     }
 
-    /// Makes the next version and has it encrypt from now on; older ciphertexts open as before.
+    /// Makes the next version and has it encrypt from now on; older ciphertexts open as before. The version that was
+    /// current stays enabled: [`Store::promote_version`] goes back to it.
     pub fn rotate_key(&self, key_id: &str) -> Result<VersionInfo> {
+        self.rotate_key_with(key_id, &RotateKey::default())
+    }
+
+    /// As [`Store::rotate_key`]; the version may wait as `staged`, and have another algorithm.
+    pub fn rotate_key_with(&self, key_id: &str, options: &RotateKey) -> Result<VersionInfo> {
         check_key_id(key_id)?;
-        self.shared.act(|act| {
-            let entity = EntityId::key(key_id);
-            if !act.verify(entity)? {
-                return Err(no_such_key(key_id));
-            }
-            VersionInfo::from_row(&rotate(act, entity)?)
-        })
+        self.shared.act(|act| VersionInfo::from_row(&rotate(act, key_id, options)?))
     }
 }
 
-fn rotate(act: &mut Act<'_>, entity: EntityId<'_>) -> Result<VersionRow> {
-    let key = act.rows().key(entity.id)?.ok_or_else(|| entity.damaged())?;
+/// Makes the next version of a key, verified before and authenticated after.
+pub(super) fn rotate(act: &mut Act<'_>, key_id: &str, options: &RotateKey) -> Result<VersionRow> {
+    let (key, versions) = verified_key(act, key_id)?;
+    let row = insert_next(act, &key, &versions, options)?;
+    act.tree.authenticate(EntityId::key(key_id))?;
+    let event = Event::new("rotate_key").key(key_id).version(row.version);
+    act.record(if options.stage { event.detail("staged") } else { event })?;
+    Ok(row)
+}
+
+/// Writes the rows of the version after the newest one of these, not yet authenticated.
+pub(super) fn insert_next(
+    act: &mut Act<'_>,
+    key: &KeyRow,
+    versions: &[VersionRow],
+    options: &RotateKey,
+) -> Result<VersionRow> {
+    let entity = EntityId::key(&key.key_id);
     if key.archived {
-        return Err(Error::new(ErrorKind::KeyUnavailable, format!("key {:?} is archived", entity.id))
-            .with_key(entity.id));
+        let message = format!("key {:?} is archived and gets no more versions", entity.id);
+        return Err(Error::new(ErrorKind::KeyUnavailable, message).with_key(entity.id));
     }
-    let versions = act.rows().versions(entity.id)?;
     let newest = versions.last().map_or(0, |row| row.version);
     if versions.len() >= limits::VERSIONS as usize || newest >= limits::VERSIONS {
         return Err(Error::limit(format!(
@@ -69,12 +99,21 @@ fn rotate(act: &mut Act<'_>, entity: EntityId<'_>) -> Result<VersionRow> {
         .with_key(entity.id));
     }
     let tags: Vec<u32> = versions.iter().map(|row| row.tag).collect();
+    let known = Algorithm::from_name(&key.algorithm).ok_or_else(|| entity.damaged())?;
+    let algorithm = match options.algorithm.as_deref() {
+        None => known,
+        name => algorithm(known.kind(), name).map_err(|error| error.with_key(entity.id))?,
+    };
+    let mut key = key.clone();
+    if algorithm != known {
+        key.algorithm = algorithm.name().to_owned();
+        act.rows().put_key(&key)?;
+    }
+    if options.stage {
+        return act.insert_version(&key, NewVersion::staged(newest + 1, algorithm), &tags);
+    }
     act.rows().clear_current(entity.id)?;
-    let algorithm = Algorithm::from_name(&key.algorithm).ok_or_else(|| entity.damaged())?;
-    let row = act.insert_version(&key, NewVersion::current(newest + 1, algorithm), &tags)?;
-    act.tree.authenticate(entity)?;
-    act.record(Event::new("rotate_key").key(entity.id).version(row.version))?;
-    Ok(row)
+    act.insert_version(&key, NewVersion::current(newest + 1, algorithm), &tags)
 }
 
 /// A key that is to be made, its options checked.
@@ -85,6 +124,7 @@ struct Draft<'a> {
     description: Option<&'a str>,
     labels: String,
     exportable: bool,
+    exist_ok: bool,
     on_limit: &'a str,
     expires_in: Option<i64>,
 }
@@ -94,30 +134,35 @@ impl<'a> Draft<'a> {
         check_key_id(key_id)?;
         let kind = kind(options.kind.as_deref(), options.algorithm.as_deref())?;
         let description = options.description.as_deref();
-        if description.is_some_and(|text| text.len() > limits::DESCRIPTION_BYTES) {
-            return Err(Error::limit(format!(
-                "a description is at most {} bytes",
-                limits::DESCRIPTION_BYTES
-            )));
-        }
+        check_description(description)?;
         Ok(Self {
             key_id,
             algorithm: algorithm(kind, options.algorithm.as_deref())?,
-            purpose: purpose(options.purpose.as_deref())?,
+            purpose: options.purpose.as_deref(),
             description,
             labels: labels(&options.labels)?,
             exportable: options.exportable,
+            exist_ok: options.exist_ok,
             on_limit: on_limit(options.on_limit.as_deref())?,
-            expires_in: options.expires_in.map(|period| milliseconds("expires_in", period)).transpose()?,
+            expires_in: options.expires_in.map(|period| stored_period("expires_in", period)).transpose()?,
         })
     }
 
-    fn accept_existing(&self, act: &Act<'_>, exist_ok: bool) -> Result<()> {
+    fn make(&self, act: &mut Act<'_>) -> Result<KeyInfo> {
+        if act.verify(EntityId::key(self.key_id))? {
+            self.accept_existing(act)?;
+        } else {
+            self.insert(act)?;
+        }
+        verified_info(&act.tree, self.key_id)
+    }
+
+    fn accept_existing(&self, act: &Act<'_>) -> Result<()> {
         let exists = |what: &str| {
             Err(Error::new(ErrorKind::AlreadyExists, format!("key {:?} exists already{what}", self.key_id))
                 .with_key(self.key_id))
         };
-        if !exist_ok {
+        if !self.exist_ok {
             return exists("");
         }
         let row = act.rows().key(self.key_id)?.ok_or_else(|| EntityId::key(self.key_id).damaged())?;
@@ -157,22 +202,6 @@ impl<'a> Draft<'a> {
     }
 }
 
-/// The purpose's row and the root of its blind indexes, made with its first key.
-pub(super) fn ensure_purpose(act: &mut Act<'_>, purpose: &str) -> Result<()> {
-    let entity = EntityId::purpose(purpose);
-    if act.verify(entity)? {
-        return Ok(());
-    }
-    act.rows().put_purpose(&PurposeRow {
-        purpose: purpose.to_owned(),
-        created_at: act.now,
-        description: None,
-        rotation_period: None,
-    })?;
-    act.insert_index_root(&purpose_scope(purpose))?;
-    act.tree.authenticate(entity)
-}
-
 /// The kind that is asked for: by its name, else by that of its algorithm.
 fn kind(name: Option<&str>, algorithm: Option<&str>) -> Result<KeyKind> {
     match name {
@@ -204,7 +233,7 @@ fn on_limit(word: Option<&str>) -> Result<&str> {
 }
 
 /// A length of time as it is stored: at least a millisecond, at most a thousand years.
-fn milliseconds(name: &str, period: Duration) -> Result<i64> {
+pub(super) fn stored_period(name: &str, period: Duration) -> Result<i64> {
     i64::try_from(period.as_millis())
         .ok()
         .filter(|milliseconds| (1..=limits::PERIOD.as_millis() as i64).contains(milliseconds))
@@ -213,12 +242,12 @@ fn milliseconds(name: &str, period: Duration) -> Result<i64> {
         })
 }
 
-fn purpose(name: Option<&str>) -> Result<Option<&str>> {
-    match name {
-        Some(name) if !PURPOSES.contains(&name) => {
-            Err(Error::invalid(format!("purpose {name:?} is none of: {}", PURPOSES.join(", "))))
+pub(super) fn check_description(description: Option<&str>) -> Result<()> {
+    match description {
+        Some(text) if text.len() > limits::DESCRIPTION_BYTES => {
+            Err(Error::limit(format!("a description is at most {} bytes", limits::DESCRIPTION_BYTES)))
         }
-        known => Ok(known),
+        _ => Ok(()),
     }
 }
 

@@ -3,15 +3,21 @@
 mod act;
 mod check;
 mod derive;
+mod destruction;
 mod forking;
 mod index_roots;
 mod info;
 mod inspect;
+mod key_index;
 mod lifecycle;
 mod listing;
 mod open;
 mod options;
+mod purge;
+mod purposes;
+mod run_due;
 mod shared;
+mod states;
 #[cfg(test)]
 mod tink_oracle;
 #[cfg(test)]
@@ -28,10 +34,13 @@ use crate::master_key::MasterKey;
 pub use check::{CheckReport, Finding};
 #[cfg(test)]
 pub(crate) use derive::derive;
+pub use destruction::DESTRUCTION_DELAY;
 pub use index_roots::{IndexSaltInfo, IndexScope};
 pub use info::{CiphertextInfo, KeyInfo, VersionInfo};
-pub use lifecycle::PURPOSES;
-pub use options::{CreateKey, FileOptions, IndexOptions, KeyFilter, Mode, OpenOptions};
+pub use listing::Keys;
+pub use options::{CreateKey, FileOptions, IndexOptions, KeyFilter, Mode, OpenOptions, RotateKey};
+pub use purposes::{PURPOSES, PurposeInfo, PurposeOptions};
+pub use run_due::{DestroyedVersion, RunDueFailure, RunDueReport};
 pub(crate) use shared::Shared;
 
 /// An open key store. Clones share it; it may be used from all threads at once.

@@ -97,6 +97,7 @@ impl Shared {
             reader: Arc::new(Mutex::new(Reader {
                 database: reader,
                 entries: Default::default(),
+                index: None,
                 last_look: None,
                 looked: 0,
             })),

@@ -207,8 +207,8 @@ pub struct CreateKey {
     pub kind: Option<String>,
     /// Name of the algorithm. Default: that of the kind, `AES256_GCM_SIV` for `aead`.
     pub algorithm: Option<String>,
-    /// What the key is for: pii, financial, medical, credentials, api or backup. Keys of one purpose share the
-    /// root of their blind indexes.
+    /// What the key is for: pii, financial, medical, credentials, api, backup, or one that was registered. Keys of
+    /// one purpose share the root of their blind indexes.
     pub purpose: Option<String>,
     /// A note for people.
     pub description: Option<String>,
@@ -292,6 +292,42 @@ impl CreateKey {
     }
 }
 
+/// How a key's next version is made.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
+pub struct RotateKey {
+    /// Make the version `staged`: every process learns to decrypt by it, and `promote_version` has it encrypt.
+    /// Default: false, it encrypts at once.
+    pub stage: bool,
+    /// Another algorithm of the key's kind, for this version and those after it. Default: the key's.
+    pub algorithm: Option<String>,
+}
+
+impl RotateKey {
+    /// The defaults: current at once, the key's algorithm.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// From a JSON object with the names of the fields.
+    pub fn from_json(json: &str) -> Result<Self> {
+        from_json(json)
+    }
+
+    /// Make the version staged.
+    pub fn stage(mut self, stage: bool) -> Self {
+        self.stage = stage;
+        self
+    }
+
+    /// Another algorithm of the key's kind.
+    pub fn algorithm(mut self, algorithm: Algorithm) -> Self {
+        self.algorithm = Some(algorithm.name().to_owned());
+        self
+    }
+}
+
 /// Which keys a listing shows; everything left out matches all.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -303,6 +339,8 @@ pub struct KeyFilter {
     pub purpose: Option<String>,
     /// Keys of this algorithm.
     pub algorithm: Option<String>,
+    /// Keys whose current version is in this state, or `archived`. `enabled` leaves out archived keys.
+    pub state: Option<String>,
     /// Keys with all of these labels.
     pub labels: BTreeMap<String, String>,
     /// Keys with this text in their id or description, taken literally.
@@ -412,7 +450,7 @@ impl FileOptions {
 }
 
 /// Unknown names, names given twice and wrong types are refused, by name.
-fn from_json<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T> {
+pub(super) fn from_json<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T> {
     if json.len() > limits::OPTIONS_BYTES {
         return Err(Error::limit(format!("options are at most {} bytes of JSON", limits::OPTIONS_BYTES)));
     }

@@ -19,6 +19,7 @@ use crate::primitives::HmacKey;
 use crate::records::sqlite::Database;
 use crate::records::tree::Tree;
 use crate::records::{Rows, StoreRow};
+use crate::store::key_index::KeyIndex;
 use crate::store::options::Mode;
 use crate::sys::clock::coarse_milliseconds;
 use crate::time::Clock;
@@ -50,6 +51,8 @@ pub(crate) struct Unlocked {
 pub(crate) struct Reader {
     pub(super) database: Database,
     pub(super) entries: HashMap<String, Arc<Entry>>,
+    /// Which keys there are, as of the root that was last asked about.
+    pub(super) index: Option<KeyIndex>,
     pub(super) last_look: Option<Instant>,
     /// The number of the newest look that succeeded.
     pub(super) looked: u64,
@@ -140,6 +143,28 @@ impl Shared {
         self.read(&mut lock(&self.reader), run)
     }
 
+    /// As [`Shared::read_verified`], with the index of all keys and purposes.
+    pub(crate) fn read_indexed<T>(
+        &self,
+        run: impl FnOnce(&Tree<'_>, &mut KeyIndex) -> Result<T>,
+    ) -> Result<T> {
+        let mut reader = lock(&self.reader);
+        let mut known = reader.index.take();
+        let outcome = self.read(&mut reader, |tree, _| run(tree, KeyIndex::at(&mut known, tree)?));
+        reader.index = known;
+        outcome
+    }
+
+    /// Refuses to make something new with a current version that has expired. The clock is read where a version has
+    /// an expiry, and there only.
+    #[inline]
+    pub(crate) fn refuse_expired(&self, snapshot: &Snapshot) -> Result<()> {
+        match snapshot.encrypts_until() {
+            Some(at) if self.clock.coarse_now().milliseconds() >= at => Err(snapshot.expired(at)),
+            _ => Ok(()),
+        }
+    }
+
     /// As [`Shared::read_verified`], for who holds the lock.
     fn read<T>(&self, reader: &mut Reader, run: impl FnOnce(&Tree<'_>, &Arc<Kek>) -> Result<T>) -> Result<T> {
         let unlocked = self.unlocked()?;
@@ -183,6 +208,7 @@ impl Shared {
         lock(&self.writer).close();
         let mut reader = lock(&self.reader);
         reader.database.close();
+        reader.index = None;
         let entries = std::mem::take(&mut reader.entries);
         drop(reader);
         let patience = Instant::now() + limits::CLOSE_WAIT;

@@ -9,14 +9,33 @@ const COARSE: libc::clockid_t = libc::CLOCK_MONOTONIC_COARSE;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 const COARSE: libc::clockid_t = libc::CLOCK_MONOTONIC;
 
+/// The same for the time of day, behind [`coarse_wall_milliseconds`].
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const COARSE_WALL: libc::clockid_t = libc::CLOCK_REALTIME_COARSE;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const COARSE_WALL: libc::clockid_t = libc::CLOCK_REALTIME;
+
 /// Milliseconds since some fixed moment; never goes back, stands still while the machine sleeps, and is
 /// exact to a few milliseconds.
 pub(crate) fn coarse_milliseconds() -> u64 {
+    let time = read(COARSE);
+    time.tv_sec as u64 * 1_000 + time.tv_nsec as u64 / 1_000_000
+}
+
+/// As [`wall_milliseconds`], without a system call, and exact to a few milliseconds.
+#[inline]
+pub(crate) fn coarse_wall_milliseconds() -> i64 {
+    let time = read(COARSE_WALL);
+    (time.tv_sec as i64).saturating_mul(1_000).saturating_add(time.tv_nsec as i64 / 1_000_000)
+}
+
+#[inline]
+fn read(clock: libc::clockid_t) -> libc::timespec {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // The C library's, because rustix looks for the kernel's code by itself and crashes under valgrind.
     // SAFETY: `time` is ours to write. It fails for unknown clocks only, and then writes nothing.
-    unsafe { libc::clock_gettime(COARSE, &mut time) };
-    time.tv_sec as u64 * 1_000 + time.tv_nsec as u64 / 1_000_000
+    unsafe { libc::clock_gettime(clock, &mut time) };
+    time
 }
 
 /// Milliseconds of UTC since 1970, as the system clock has them; may jump either way.
@@ -45,5 +64,7 @@ mod tests {
     fn the_wall_clock_is_in_this_century_and_in_milliseconds() {
         let now = wall_milliseconds();
         assert!((1_700_000_000_000..4_102_444_800_000).contains(&now), "{now}");
+        let coarse = coarse_wall_milliseconds();
+        assert!((now - 1_000..now + 1_000).contains(&coarse), "{coarse} is not about {now}");
     }
 }

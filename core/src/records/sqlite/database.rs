@@ -114,6 +114,29 @@ impl Database {
         Ok(findings)
     }
 
+    /// Writes every page of the file anew, then empties the log, so that nothing that was deleted is left in either.
+    /// False where somebody still reads or writes after `patience`.
+    ///
+    /// `secure_delete` alone is not enough: where rows moved to another page, it leaves copies in the space between.
+    pub(crate) fn rewrite(&mut self, patience: Duration) -> Result<bool> {
+        self.refuse_replaced()?;
+        let busy_timeout = self.options.busy_timeout;
+        let connection = &self.connected()?.connection;
+        // Whoever empties the log keeps writers waiting, so this one does not wait as long as they may.
+        connection.busy_timeout(patience.min(busy_timeout)).map_err(storage_error)?;
+        // VACUUM attaches the copy that it makes, in memory.
+        let attached = connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 1).map_err(storage_error)?;
+        let rewritten = vacuum(connection);
+        connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, attached).map_err(storage_error)?;
+        connection.busy_timeout(busy_timeout).map_err(storage_error)?;
+        // As after any write.
+        self.refuse_replaced()?;
+        match rewritten {
+            Err(error) if error.kind() == ErrorKind::Busy => Ok(false),
+            outcome => outcome,
+        }
+    }
+
     /// Closes the connection without writing the WAL back; the next use opens another.
     pub(crate) fn disconnect(&mut self) {
         if let Some(Connected { connection, .. }) = self.connection.take() {
@@ -223,6 +246,13 @@ fn defend(connection: &mut Connection, busy_timeout: Duration) -> rusqlite::Resu
     )?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(())
+}
+
+fn vacuum(connection: &Connection) -> Result<bool> {
+    connection.execute_batch("VACUUM").map_err(storage_error)?;
+    let busy = |row: &rusqlite::Row<'_>| row.get::<_, bool>(0);
+    let busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], busy).map_err(storage_error)?;
+    Ok(!busy)
 }
 
 /// Whoever can write the file can set another journal mode: then readers and writers would wait for each other.

@@ -123,6 +123,21 @@ impl Rows for SqliteRows<'_> {
         rows.into_iter().map(|(kind, id, mac)| Ok(EntityRow { kind: known_kind(&kind)?, id, mac })).collect()
     }
 
+    fn each_entity(&self, visit: &mut dyn FnMut(u16, EntityRow) -> Result<()>) -> Result<()> {
+        let mut statement = self
+            .0
+            .prepare_cached("SELECT bucket, kind, id, mac FROM entity ORDER BY bucket, kind, id")
+            .map_err(storage_error)?;
+        let mut rows = statement.query([]).map_err(storage_error)?;
+        while let Some(row) = rows.next().map_err(storage_error)? {
+            let (bucket, kind, id, mac) =
+                (|| Ok((row.get(0)?, row.get::<_, String>(1)?, row.get(2)?, row.get(3)?)))()
+                    .map_err(storage_error)?;
+            visit(bucket, EntityRow { kind: known_kind(&kind)?, id, mac })?;
+        }
+        Ok(())
+    }
+
     fn put_entity(&self, bucket: u16, row: &EntityRow) -> Result<()> {
         self.execute(
             "INSERT INTO entity (bucket, kind, id, mac) VALUES (?1, ?2, ?3, ?4) \
@@ -256,6 +271,10 @@ impl Rows for SqliteRows<'_> {
         )
     }
 
+    fn purposes(&self) -> Result<Vec<String>> {
+        self.all("SELECT purpose FROM purpose ORDER BY purpose", [], |row| row.get(0))
+    }
+
     fn put_purpose(&self, row: &PurposeRow) -> Result<()> {
         self.execute(
             "INSERT INTO purpose (purpose, created_at, description, rotation_period) VALUES (?1, ?2, ?3, ?4) \
@@ -346,8 +365,8 @@ impl Rows for SqliteRows<'_> {
 
     fn versions(&self, key_id: &str) -> Result<Vec<VersionRow>> {
         self.all(
-            "SELECT key_id, version, tag, is_current, state, state_reason, algorithm, created_at, expires_at, \
-             destroy_at, kek_version, wrapped FROM key_version WHERE key_id = ?1 ORDER BY version",
+            "SELECT key_id, version, tag, is_current, state, state_reason, state_before, algorithm, created_at, \
+             expires_at, destroy_at, kek_version, wrapped FROM key_version WHERE key_id = ?1 ORDER BY version",
             [key_id],
             |row| {
                 Ok(VersionRow {
@@ -357,12 +376,13 @@ impl Rows for SqliteRows<'_> {
                     is_current: row.get(3)?,
                     state: row.get(4)?,
                     state_reason: row.get(5)?,
-                    algorithm: row.get(6)?,
-                    created_at: row.get(7)?,
-                    expires_at: row.get(8)?,
-                    destroy_at: row.get(9)?,
-                    kek_version: row.get(10)?,
-                    wrapped: row.get(11)?,
+                    state_before: row.get(6)?,
+                    algorithm: row.get(7)?,
+                    created_at: row.get(8)?,
+                    expires_at: row.get(9)?,
+                    destroy_at: row.get(10)?,
+                    kek_version: row.get(11)?,
+                    wrapped: row.get(12)?,
                 })
             },
         )
@@ -370,10 +390,11 @@ impl Rows for SqliteRows<'_> {
 
     fn put_version(&self, row: &VersionRow) -> Result<()> {
         self.execute(
-            "INSERT INTO key_version (key_id, version, tag, is_current, state, state_reason, algorithm, created_at, \
-             expires_at, destroy_at, kek_version, wrapped) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) \
+            "INSERT INTO key_version (key_id, version, tag, is_current, state, state_reason, state_before, algorithm, \
+             created_at, expires_at, destroy_at, kek_version, wrapped) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) \
              ON CONFLICT (key_id, version) DO UPDATE SET is_current = ?4, state = ?5, state_reason = ?6, \
-             expires_at = ?9, destroy_at = ?10, kek_version = ?11, wrapped = ?12",
+             state_before = ?7, expires_at = ?10, destroy_at = ?11, kek_version = ?12, wrapped = ?13",
             params![
                 row.key_id,
                 row.version,
@@ -381,6 +402,7 @@ impl Rows for SqliteRows<'_> {
                 row.is_current,
                 row.state,
                 row.state_reason,
+                row.state_before,
                 row.algorithm,
                 row.created_at,
                 row.expires_at,
@@ -388,6 +410,15 @@ impl Rows for SqliteRows<'_> {
                 row.kek_version,
                 row.wrapped
             ],
+        )
+    }
+
+    fn keys_due(&self, now: i64) -> Result<Vec<String>> {
+        self.all(
+            "SELECT DISTINCT key_id FROM key_version WHERE state = 'pending_destruction' AND destroy_at <= ?1 \
+             ORDER BY key_id",
+            [now],
+            |row| row.get(0),
         )
     }
 

@@ -138,6 +138,7 @@ const OBJECTS: [(&str, &str, &str); 15] = [
     is_current INTEGER NOT NULL CHECK (is_current IN (0, 1)),
     state TEXT NOT NULL,
     state_reason TEXT,
+    state_before TEXT,
     algorithm TEXT NOT NULL,
     created_at INTEGER NOT NULL,
     expires_at INTEGER,

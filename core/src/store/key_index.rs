@@ -1,0 +1,97 @@
+//! Which keys and purposes there verifiably are, kept from call to call while the store stays as it is.
+//!
+//! Absence shows only to whoever reads the whole MAC tree. That is done once for each root, not for each page of a
+//! listing; and what is known of a key stays known while its MAC stays the same.
+
+use crate::error::{Error, Result};
+use crate::records::tree::Tree;
+use crate::records::{EntityId, EntityKind};
+
+/// The keys and purposes under one root, in byte order.
+pub(crate) struct KeyIndex {
+    root: [u8; 32],
+    pub(super) keys: Vec<IndexedKey>,
+    pub(super) purposes: Vec<(String, [u8; 32])>,
+}
+
+/// One key and its MAC.
+pub(super) struct IndexedKey {
+    pub(super) key_id: String,
+    pub(super) mac: [u8; 32],
+    facts: Option<KeyFacts>,
+}
+
+/// What chooses among keys.
+pub(super) struct KeyFacts {
+    pub(super) kind: String,
+    pub(super) purpose: Option<String>,
+    pub(super) archived: bool,
+    pub(super) created_at: i64,
+}
+
+impl KeyIndex {
+    /// The index under this tree's root: `known` where that is it, else read anew.
+    pub(super) fn at<'a>(known: &'a mut Option<Self>, tree: &Tree<'_>) -> Result<&'a mut Self> {
+        let root = tree.store().root;
+        let fresh = match known.take() {
+            Some(index) if index.root == root => index,
+            previous => Self::read(tree, root, previous)?,
+        };
+        Ok(known.insert(fresh))
+    }
+
+    fn read(tree: &Tree<'_>, root: [u8; 32], previous: Option<Self>) -> Result<Self> {
+        let mut index = Self { root, keys: Vec::new(), purposes: Vec::new() };
+        tree.each_verified(&mut |row| {
+            match row.kind {
+                EntityKind::Key => {
+                    index.keys.push(IndexedKey { key_id: row.id, mac: row.mac, facts: None });
+                }
+                EntityKind::Purpose => index.purposes.push((row.id, row.mac)),
+                _ => {}
+            }
+            Ok(())
+        })?;
+        index.keys.sort_unstable_by(|a, b| a.key_id.cmp(&b.key_id));
+        index.purposes.sort_unstable();
+        let stored = tree.rows().key_ids()?;
+        if !stored.iter().eq(index.keys.iter().map(|key| &key.key_id)) {
+            return Err(Error::integrity(
+                "keys were added or removed by someone without the master key; run `keyfold check`",
+            ));
+        }
+        if let Some(previous) = previous {
+            index.take_over(previous);
+        }
+        Ok(index)
+    }
+
+    /// Keeps what is known of keys that are as they were.
+    fn take_over(&mut self, previous: Self) {
+        let mut known = previous.keys.into_iter().peekable();
+        for key in &mut self.keys {
+            while known.next_if(|other| other.key_id < key.key_id).is_some() {}
+            if let Some(other) = known.next_if(|other| other.key_id == key.key_id)
+                && other.mac == key.mac
+            {
+                key.facts = other.facts;
+            }
+        }
+    }
+
+    /// Every key with its facts, verified where they are not known yet.
+    pub(super) fn facts(&mut self, tree: &Tree<'_>) -> Result<impl Iterator<Item = (&str, &KeyFacts)>> {
+        for key in self.keys.iter_mut().filter(|key| key.facts.is_none()) {
+            let entity = EntityId::key(&key.key_id);
+            tree.verify_against(entity, &key.mac)?;
+            let row = tree.rows().key(&key.key_id)?.ok_or_else(|| entity.damaged())?;
+            key.facts = Some(KeyFacts {
+                kind: row.kind,
+                purpose: row.purpose,
+                archived: row.archived,
+                created_at: row.created_at,
+            });
+        }
+        Ok(self.keys.iter().filter_map(|key| Some((key.key_id.as_str(), key.facts.as_ref()?))))
+    }
+}
