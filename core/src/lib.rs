@@ -25,10 +25,12 @@ pub use error::{Error, ErrorKind, Result};
 pub use format::{Aad, Anchor, Context, ContextValue, from_text, is_ciphertext, to_text};
 pub use key::{Decryption, Encryption, Key, Plaintext, PlaintextText};
 pub use keyring::VersionState;
-pub use master_key::{CallbackError, MASTER_KEY_VARIABLE, MasterKey, generate_master_key};
+pub use master_key::{
+    CallbackError, MASTER_KEY_VARIABLE, MasterKey, Passphrase, RecoveryKey, Shares, generate_master_key,
+};
 pub use primitives::{Algorithm, KeyKind};
 pub use store::{
-    CheckReport, CiphertextInfo, CreateKey, Finding, IndexOptions, KeyFilter, KeyInfo, Mode, OpenOptions,
-    PURPOSES, Store, VersionInfo,
+    AddRecipient, CheckReport, CiphertextInfo, CreateKey, DrillReport, Finding, IndexOptions, KeyFilter,
+    KeyInfo, MasterKeyRotation, Mode, OpenOptions, PURPOSES, RecipientInfo, Store, VersionInfo,
 };
 pub use time::{Clock, Timestamp};

@@ -112,7 +112,9 @@ impl Key {
     /// The current version, ready to encrypt into the caller's buffers.
     #[inline]
     pub fn encryption(&self) -> Result<Encryption<'_>> {
-        Ok(Encryption { key: self, loaded: self.shared.current(&self.entry)? })
+        let loaded = self.shared.current(&self.entry)?;
+        self.shared.refuse_uncounted(snapshot(&loaded)?)?;
+        Ok(Encryption { key: self, loaded })
     }
 
     /// A ciphertext in bytes, taken apart and ready to be decrypted into the caller's buffer.

@@ -22,6 +22,7 @@ mod password;
 #[cfg(all(feature = "portable", any(test, not(feature = "aws-lc"))))]
 mod portable;
 mod random;
+mod shamir;
 #[cfg(test)]
 mod vectors;
 #[cfg(test)]
@@ -37,6 +38,7 @@ pub(crate) use hpke::{hpke_open, hpke_public_key, hpke_seal};
 pub(crate) use identity::{Identity, verify_signature};
 pub(crate) use password::{Argon2Cost, DEFAULT_PBKDF2_ROUNDS, argon2id, pbkdf2_sha256};
 pub(crate) use random::{draw_nonce, random_bytes};
+pub(crate) use shamir::{SecretShare, combine_shares, split_secret};
 
 /// The backend that serves.
 #[cfg(feature = "aws-lc")]

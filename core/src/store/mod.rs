@@ -2,6 +2,7 @@
 
 mod act;
 mod check;
+mod development;
 mod forking;
 mod info;
 mod inspect;
@@ -9,6 +10,9 @@ mod lifecycle;
 mod listing;
 mod open;
 mod options;
+mod purge;
+mod recipients;
+mod rekey;
 mod shared;
 #[cfg(test)]
 mod tink_oracle;
@@ -25,6 +29,8 @@ pub use check::{CheckReport, Finding};
 pub use info::{CiphertextInfo, KeyInfo, VersionInfo};
 pub use lifecycle::PURPOSES;
 pub use options::{CreateKey, IndexOptions, KeyFilter, Mode, OpenOptions};
+pub use recipients::{AddRecipient, DrillReport, RecipientInfo};
+pub use rekey::MasterKeyRotation;
 pub(crate) use shared::Shared;
 
 /// An open key store. Clones share it; it may be used from all threads at once.
@@ -100,9 +106,15 @@ impl Store {
         })
     }
 
-    /// The store's identity as a short text: open with it, and no other store passes for this one.
+    /// The store's identity as a short text: open with it, and no other store passes for this one. Empty in mode
+    /// `metadata`, which cannot tell.
     pub fn fingerprint(&self) -> &str {
         self.shared.fingerprint()
+    }
+
+    /// Whether what it shows was verified: everywhere but in mode `metadata`, which has no key to verify with.
+    pub fn is_verified(&self) -> bool {
+        self.shared.mode() != Mode::Metadata
     }
 
     /// What deserves attention although the store opened: a master key file that others may read, memory that
