@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import keyfold
 import pytest
 
-MASTER_KEY = base64.b64encode(bytes(range(32))).decode()
+MASTER_KEY = base64.b64encode(hashlib.sha256(b"a key for the tests of keyfold").digest()).decode()
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ use std::process::Command;
 
 const SETTING: [(&str, &str); 2] = [
     ("KEYFOLD_STORE", "app.keyfold"),
-    ("KEYFOLD_MASTER_KEY", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="),
+    ("KEYFOLD_MASTER_KEY", "oTEQsdwYsPbEVjbJF6fIunsJAqgayMwP2jwxNr1XGKQ="),
 ];
 
 #[derive(Default)]

@@ -14,7 +14,7 @@ BINARY = str(Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "target/release/k
 ENVIRONMENT = {
     "PATH": os.environ["PATH"],
     "KEYFOLD_STORE": "app.keyfold",
-    "KEYFOLD_MASTER_KEY": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
+    "KEYFOLD_MASTER_KEY": "oTEQsdwYsPbEVjbJF6fIunsJAqgayMwP2jwxNr1XGKQ=",
 }
 
 

@@ -29,11 +29,14 @@ pub use key::{
     StreamEncryptor, index_report,
 };
 pub use keyring::{Operation, VersionState};
-pub use master_key::{CallbackError, MASTER_KEY_VARIABLE, MasterKey, generate_master_key};
+pub use master_key::{
+    CallbackError, MASTER_KEY_VARIABLE, MasterKey, Passphrase, RecoveryKey, Shares, generate_master_key,
+};
 pub use primitives::{Algorithm, KeyKind};
 pub use store::{
-    CheckReport, CiphertextInfo, CreateKey, DESTRUCTION_DELAY, DestroyedVersion, FileOptions, Finding,
-    IndexOptions, IndexSaltInfo, IndexScope, KeyFilter, KeyInfo, Keys, Mode, OpenOptions, PURPOSES,
-    PurposeInfo, PurposeOptions, RotateKey, RunDueFailure, RunDueReport, Store, VersionInfo,
+    AddRecipient, CheckReport, CiphertextInfo, CreateKey, DESTRUCTION_DELAY, DestroyedVersion, DrillReport,
+    FileOptions, Finding, IndexOptions, IndexSaltInfo, IndexScope, KeyFilter, KeyInfo, Keys,
+    MasterKeyRotation, Mode, OpenOptions, PURPOSES, PurposeInfo, PurposeOptions, RecipientInfo, RotateKey,
+    RunDueFailure, RunDueReport, Store, VersionInfo,
 };
 pub use time::{Clock, Timestamp};

@@ -36,6 +36,10 @@ pub const PURPOSES: usize = 1_000;
 pub const REASON_BYTES: usize = 1_024;
 /// Most recipients of a store.
 pub const RECIPIENTS: usize = 16;
+/// Longest id of a recipient, in bytes of `[A-Za-z0-9._:/-]`.
+pub const RECIPIENT_ID_BYTES: usize = 255;
+/// Most shares of one secret.
+pub const SHARES: u8 = 16;
 /// Longest actor recorded in the audit log, in bytes.
 pub const ACTOR_BYTES: usize = 255;
 /// Longest field name given to a blind index, in bytes.

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MASTER_KEY "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+#define MASTER_KEY "oTEQsdwYsPbEVjbJF6fIunsJAqgayMwP2jwxNr1XGKQ="
 
 static int passed, failed;
 static keyfold_error *error;

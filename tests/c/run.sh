@@ -107,7 +107,7 @@ END
 (
     cd "$work" || exit 1
     $cc -D_GNU_SOURCE $include "-I$here" make.c $shared -o make && ./make || exit 1
-    key=AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=
+    key=oTEQsdwYsPbEVjbJF6fIunsJAqgayMwP2jwxNr1XGKQ=
     [ -z "$(KEYFOLD_MASTER_KEY=$key ./first_screen 2>&1)" ] || exit 1
     ./first_screen 2>&1 | grep -q KEYFOLD_MASTER_KEY
 ) && good || bad "first_screen"

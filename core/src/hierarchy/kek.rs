@@ -1,6 +1,6 @@
 //! The key-encryption key: wrapped to every recipient, and what is derived from it.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::format::Encoding;
 use crate::hierarchy::OpenedRecipient;
 use crate::primitives::{self, Algorithm, Cipher, HmacKey, Identity, hkdf_sha256, verify_signature};
@@ -25,33 +25,52 @@ impl Kek {
         Ok(Self { version, wrap, records })
     }
 
-    /// Unwraps the store's KEK with a recipient's private key. The signature of the store's identity over all
-    /// wraps is verified first: nobody but a holder of the KEK can plant a KEK of his own.
-    pub(crate) fn unwrap(rows: &dyn Rows, recipient: &OpenedRecipient) -> Result<Self> {
-        let store = rows.store()?;
-        let wraps = rows.kek_wraps()?;
-        let recipients = rows.recipients()?;
-        let message = signed_wraps(&store, &recipients, &wraps);
-        verify_signature(&recipient.identity, message.as_bytes(), &store.wraps_signature)
-            .map_err(|_| damaged_wraps())?;
-        let wrap = wraps
-            .iter()
-            .find(|wrap| wrap.recipient_id == recipient.recipient_id && wrap.kek_version == store.kek_version)
-            .ok_or_else(damaged_wraps)?;
-        let info = wrap_info(&store.store_id, &recipient.recipient_id, store.kek_version);
-        let bytes = primitives::hpke_open(
-            recipient.private_key.expose_32(),
-            &wrap.encapsulated,
-            info.as_bytes(),
-            &[],
-            &wrap.ciphertext,
-        )
-        .map_err(|_| damaged_wraps())?;
-        if bytes.len() != 32 {
-            return Err(damaged_wraps());
-        }
-        Self::expand(store.kek_version, &bytes)
+    /// Unwraps and expands the store's KEK with a recipient's private key.
+    pub(crate) fn unwrap(rows: &dyn Rows, store: &StoreRow, recipient: &OpenedRecipient) -> Result<Self> {
+        Self::expand(store.kek_version, &unwrap_kek(rows, store, recipient)?)
     }
+}
+
+/// The store's KEK itself, by a recipient's private key. The signature of the store's identity over all wraps is
+/// verified first: nobody but a holder of the KEK can plant a KEK of his own, or leave this recipient out.
+pub(crate) fn unwrap_kek(
+    rows: &dyn Rows,
+    store: &StoreRow,
+    recipient: &OpenedRecipient,
+) -> Result<SecretBytes> {
+    let wraps = rows.kek_wraps()?;
+    let recipients = rows.recipients()?;
+    let message = signed_wraps(store, &recipients, &wraps);
+    verify_signature(&recipient.identity, message.as_bytes(), &store.wraps_signature)
+        .map_err(|_| damaged_wraps())?;
+    if !recipients.iter().any(|row| recipient.is(row)) {
+        return Err(removed(recipient));
+    }
+    let wrap = wraps
+        .iter()
+        .find(|wrap| wrap.recipient_id == recipient.recipient_id && wrap.kek_version == store.kek_version)
+        .ok_or_else(damaged_wraps)?;
+    let info = wrap_info(&store.store_id, &recipient.recipient_id, store.kek_version);
+    let bytes = primitives::hpke_open(
+        recipient.private_key.expose_32(),
+        &wrap.encapsulated,
+        info.as_bytes(),
+        &[],
+        &wrap.ciphertext,
+    )
+    .map_err(|_| damaged_wraps())?;
+    if bytes.len() == 32 { Ok(bytes) } else { Err(damaged_wraps()) }
+}
+
+/// The recipient that a store was opened with is gone, and verifiably so: whoever removed it held the KEK.
+fn removed(recipient: &OpenedRecipient) -> Error {
+    Error::new(
+        ErrorKind::WrongMasterKey,
+        format!(
+            "recipient {:?}, by which this store was opened, was removed or replaced; open it with the new one",
+            recipient.recipient_id
+        ),
+    )
 }
 
 /// The KEK for one recipient.

@@ -5,71 +5,118 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::Encoding;
+use crate::hierarchy::{Credential, Parameters, RecipientKind};
 use crate::primitives::{self, Algorithm, Cipher, TAG_LENGTH, equal, hkdf_sha256};
 use crate::records::RecipientRow;
 use crate::sys::pages::SecretBytes;
-
-/// The kind of a recipient whose secret is 32 bytes in the caller's hands.
-const MASTER_KEY: &str = "master_key";
 
 /// The X-Wing private key and the store's public identity.
 const SEALED_LENGTH: usize = 32 + 32;
 const NONCE_LENGTH: usize = 12;
 const SALT_LENGTH: usize = 32;
 
-/// What a recipient's secret opens.
+/// What a recipient's secret opens. An open store keeps it, to follow when the KEK changes.
 pub(crate) struct OpenedRecipient {
     pub(crate) recipient_id: String,
     pub(crate) private_key: SecretBytes,
+    pub(crate) public_key: Vec<u8>,
     /// The store's public identity, from a place that only the secret's holder could write.
     pub(crate) identity: [u8; 32],
+}
+
+impl OpenedRecipient {
+    /// Whether it was opened from this row, and not from an earlier one of the same id.
+    pub(crate) fn is(&self, row: &RecipientRow) -> bool {
+        row.recipient_id == self.recipient_id && row.public_key == self.public_key
+    }
+}
+
+/// A recipient that is to be made.
+pub(crate) struct NewRecipient<'a> {
+    pub(crate) recipient_id: &'a str,
+    pub(crate) description: Option<&'a str>,
+    pub(crate) created_at: i64,
 }
 
 /// A recipient for this secret, with a fresh key pair.
 pub(crate) fn make_recipient(
     store_id: &[u8; 16],
-    recipient_id: &str,
-    created_at: i64,
-    secret: &SecretBytes,
+    new: &NewRecipient<'_>,
+    credential: &Credential,
     identity: &[u8; 32],
 ) -> Result<(RecipientRow, OpenedRecipient)> {
     let private_key = SecretBytes::random(32)?;
+    let parameters = Parameters { description: new.description.map(str::to_owned), cost: credential.cost() };
     let mut salt = [0u8; SALT_LENGTH];
     primitives::random_bytes(&mut salt)?;
-    let seal = Seal::derive(secret, &salt, store_id, recipient_id, MASTER_KEY)?;
+    let public_key = primitives::hpke_public_key(private_key.expose_32())?;
+    let mut row = RecipientRow {
+        recipient_id: new.recipient_id.to_owned(),
+        kind: credential.kind().name().to_owned(),
+        created_at: new.created_at,
+        parameters: parameters.to_json()?,
+        public_key: public_key.clone(),
+        salt: salt.to_vec(),
+        commitment: Vec::new(),
+        sealed: Vec::new(),
+    };
+    let seal = Seal::derive(&credential.derive(parameters.cost, &salt)?, store_id, &row)?;
     let mut content = SecretBytes::zeroed(SEALED_LENGTH);
     content.expose_mut()[..32].copy_from_slice(private_key.expose());
     content.expose_mut()[32..].copy_from_slice(identity);
-    let row = RecipientRow {
-        recipient_id: recipient_id.to_owned(),
-        kind: MASTER_KEY.to_owned(),
-        created_at,
-        parameters: "{}".to_owned(),
-        public_key: primitives::hpke_public_key(private_key.expose_32())?,
-        salt: salt.to_vec(),
-        commitment: seal.commitment.to_vec(),
-        sealed: seal.seal(content)?,
+    row.commitment = seal.commitment.to_vec();
+    row.sealed = seal.seal(content)?;
+    let opened = OpenedRecipient {
+        recipient_id: row.recipient_id.clone(),
+        private_key,
+        public_key,
+        identity: *identity,
     };
-    let opened = OpenedRecipient { recipient_id: recipient_id.to_owned(), private_key, identity: *identity };
     Ok((row, opened))
 }
 
-/// The recipient that this secret opens. WrongMasterKey where it opens none.
+/// The recipient that this secret opens, of those of its kind. WrongMasterKey where it opens none.
+///
+/// Costs one derivation for each recipient made for a passphrase, where it is one: what the rows say is not verified
+/// yet, but bounded.
 pub(crate) fn open_recipient(
     store_id: &[u8; 16],
     recipients: &[RecipientRow],
-    secret: &SecretBytes,
+    credential: &Credential,
 ) -> Result<OpenedRecipient> {
-    for row in recipients.iter().filter(|row| row.kind == MASTER_KEY) {
-        let seal = Seal::derive(secret, &row.salt, store_id, &row.recipient_id, &row.kind)?;
+    let mut damage = None;
+    for row in recipients.iter().filter(|row| row.kind == credential.kind().name()) {
+        let Some(parameters) = Parameters::from_json(&row.parameters, credential.kind()) else {
+            damage = Some(damaged(row));
+            continue;
+        };
+        let seal = Seal::derive(&credential.derive(parameters.cost, &row.salt)?, store_id, row)?;
         if equal(&seal.commitment, &row.commitment) {
             return seal.open(row);
         }
     }
-    Err(Error::new(
+    Err(damage.unwrap_or_else(|| wrong_master_key(credential.kind())))
+}
+
+fn wrong_master_key(kind: RecipientKind) -> Error {
+    let what = match kind {
+        RecipientKind::MasterKey => "this master key opens",
+        RecipientKind::RecoveryKey => "this recovery key opens",
+        RecipientKind::Shares => "these shares open",
+        RecipientKind::Passphrase => "this passphrase opens",
+    };
+    Error::new(
         ErrorKind::WrongMasterKey,
-        "this master key opens no recipient of the store: it belongs to another store, or was replaced; \
-         nothing was changed",
+        format!(
+            "{what} no recipient of the store: it belongs to another store, or was replaced; nothing was changed"
+        ),
+    )
+}
+
+fn damaged(row: &RecipientRow) -> Error {
+    Error::integrity(format!(
+        "recipient {:?} was changed by someone without the master key, or is damaged",
+        row.recipient_id
     ))
 }
 
@@ -81,16 +128,21 @@ struct Seal {
 }
 
 impl Seal {
-    fn derive(secret: &SecretBytes, salt: &[u8], store_id: &[u8; 16], id: &str, kind: &str) -> Result<Self> {
-        let info = Encoding::new("keyfold/v1/recipient-key").bytes(store_id).text(id).text(kind);
+    /// The row's parameters are committed to as well: nobody can have a cheaper derivation accepted.
+    fn derive(secret: &SecretBytes, store_id: &[u8; 16], row: &RecipientRow) -> Result<Self> {
+        let place = |label| {
+            let encoding = Encoding::new(label).bytes(store_id).text(&row.recipient_id);
+            encoding.text(&row.kind).text(&row.parameters)
+        };
+        let info = place("keyfold/v1/recipient-key");
         let mut derived = SecretBytes::zeroed(64);
-        hkdf_sha256(secret.expose(), salt, info.as_bytes(), derived.expose_mut())?;
+        hkdf_sha256(secret.expose(), &row.salt, info.as_bytes(), derived.expose_mut())?;
         let (key, commitment) = derived.expose().split_at(32);
         let internal = || Error::internal("a derived key of the wrong length");
         Ok(Self {
             cipher: Cipher::new(Algorithm::Aes256GcmSiv, key.try_into().map_err(|_| internal())?),
             commitment: commitment.try_into().map_err(|_| internal())?,
-            place: Encoding::new("keyfold/v1/recipient-seal").bytes(store_id).text(id).text(kind),
+            place: place("keyfold/v1/recipient-seal").bytes(&row.public_key),
         })
     }
 
@@ -102,12 +154,7 @@ impl Seal {
     }
 
     fn open(&self, row: &RecipientRow) -> Result<OpenedRecipient> {
-        let damaged = || {
-            Error::integrity(format!(
-                "recipient {:?} was changed by someone without the master key, or is damaged",
-                row.recipient_id
-            ))
-        };
+        let damaged = || damaged(row);
         if row.sealed.len() != NONCE_LENGTH + SEALED_LENGTH + TAG_LENGTH {
             return Err(damaged());
         }
@@ -121,6 +168,7 @@ impl Seal {
         Ok(OpenedRecipient {
             recipient_id: row.recipient_id.clone(),
             private_key: SecretBytes::copied(private_key),
+            public_key: row.public_key.clone(),
             identity: identity.try_into().map_err(|_| damaged())?,
         })
     }
@@ -129,39 +177,94 @@ impl Seal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hierarchy::PasswordCost;
+    use crate::limits;
+    use crate::primitives::Argon2Cost;
 
-    fn made() -> (RecipientRow, SecretBytes) {
-        let secret = SecretBytes::copied(&[7; 32]);
-        (make_recipient(&[1; 16], "r", 0, &secret, &[9; 32]).unwrap().0, secret)
+    const CHEAP: PasswordCost =
+        PasswordCost::Argon2id(Argon2Cost { memory_kib: limits::ARGON2_MEMORY_KIB.0, passes: 1, lanes: 1 });
+
+    fn secret(byte: u8) -> Credential {
+        Credential::master_key(SecretBytes::copied(&[byte; 32]))
+    }
+
+    fn passphrase(text: &str) -> Credential {
+        Credential::passphrase(SecretBytes::copied(text.as_bytes()), CHEAP)
+    }
+
+    fn made_for(credential: &Credential) -> RecipientRow {
+        let new = NewRecipient { recipient_id: "r", description: Some("a safe"), created_at: 0 };
+        make_recipient(&[1; 16], &new, credential, &[9; 32]).unwrap().0
+    }
+
+    fn open_one(row: &RecipientRow, credential: &Credential) -> Result<OpenedRecipient> {
+        open_recipient(&[1; 16], std::slice::from_ref(row), credential)
+    }
+
+    fn kind(result: Result<OpenedRecipient>) -> ErrorKind {
+        result.map(|_| ()).unwrap_err().kind()
     }
 
     #[test]
     fn its_secret_opens_it_and_no_other() {
-        let (row, secret) = made();
-        let opened = open_recipient(&[1; 16], std::slice::from_ref(&row), &secret).unwrap();
+        let row = made_for(&secret(7));
+        let opened = open_one(&row, &secret(7)).unwrap();
         assert_eq!(opened.identity, [9; 32]);
         assert_eq!(primitives::hpke_public_key(opened.private_key.expose_32()).unwrap(), row.public_key);
-        let kind = |rows: &[RecipientRow], store: &[u8; 16], secret: &[u8]| {
-            open_recipient(store, rows, &SecretBytes::copied(secret)).map(|_| ()).unwrap_err().kind()
-        };
-        assert_eq!(kind(std::slice::from_ref(&row), &[1; 16], &[8; 32]), ErrorKind::WrongMasterKey);
-        assert_eq!(kind(std::slice::from_ref(&row), &[2; 16], &[7; 32]), ErrorKind::WrongMasterKey);
-        assert_eq!(kind(&[], &[1; 16], &[7; 32]), ErrorKind::WrongMasterKey);
+        assert_eq!(kind(open_one(&row, &secret(8))), ErrorKind::WrongMasterKey);
+        assert_eq!(
+            kind(open_recipient(&[2; 16], std::slice::from_ref(&row), &secret(7))),
+            ErrorKind::WrongMasterKey
+        );
+        assert_eq!(kind(open_recipient(&[1; 16], &[], &secret(7))), ErrorKind::WrongMasterKey);
     }
 
     #[test]
     fn a_changed_seal_is_noticed() {
-        let (row, secret) = made();
+        let row = made_for(&secret(7));
         for place in 0..row.sealed.len() {
             let mut changed = row.clone();
             changed.sealed[place] ^= 1;
-            assert_eq!(
-                open_recipient(&[1; 16], &[changed], &secret).map(|_| ()).unwrap_err().kind(),
-                ErrorKind::IntegrityError
-            );
+            assert_eq!(kind(open_one(&changed, &secret(7))), ErrorKind::IntegrityError);
         }
         let mut short = row.clone();
         short.sealed.pop();
-        assert!(open_recipient(&[1; 16], &[short], &secret).is_err());
+        assert!(open_one(&short, &secret(7)).is_err());
+        let mut other = row.clone();
+        other.public_key[0] ^= 1;
+        assert_eq!(kind(open_one(&other, &secret(7))), ErrorKind::IntegrityError);
+    }
+
+    #[test]
+    fn the_cost_of_a_passphrase_is_committed_to_and_bounded() {
+        let row = made_for(&passphrase("correct horse"));
+        assert_eq!(open_one(&row, &passphrase("correct horse")).unwrap().identity, [9; 32]);
+        assert_eq!(kind(open_one(&row, &passphrase("correct house"))), ErrorKind::WrongMasterKey);
+        let mut dearer = row.clone();
+        dearer.parameters = row.parameters.replace("\"passes\":1", "\"passes\":2");
+        assert_ne!(dearer.parameters, row.parameters);
+        assert_eq!(kind(open_one(&dearer, &passphrase("correct horse"))), ErrorKind::WrongMasterKey);
+        for (from, to) in [("19456", "8"), ("19456", "4000000000"), ("\"passes\":1", "\"passes\":1000000")] {
+            let mut changed = row.clone();
+            changed.parameters = row.parameters.replace(from, to);
+            assert_eq!(kind(open_one(&changed, &passphrase("correct horse"))), ErrorKind::IntegrityError);
+            // It does not stand in the way of another one that opens.
+            assert!(open_recipient(&[1; 16], &[changed, row.clone()], &passphrase("correct horse")).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_secret_is_not_tried_where_another_kind_is() {
+        let bytes = [7; 32];
+        let all = [RecipientKind::MasterKey, RecipientKind::RecoveryKey, RecipientKind::Shares];
+        let of = |kind| Credential::of_kind(kind, SecretBytes::copied(&bytes));
+        for kind_made in all {
+            let row = made_for(&of(kind_made));
+            for kind_tried in all {
+                assert_eq!(open_one(&row, &of(kind_tried)).is_ok(), kind_made == kind_tried);
+            }
+            let text = Credential::passphrase(SecretBytes::copied(&bytes), CHEAP);
+            assert_eq!(kind(open_one(&row, &text)), ErrorKind::WrongMasterKey);
+        }
     }
 }

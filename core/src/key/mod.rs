@@ -138,6 +138,7 @@ impl Key {
     pub fn encryption(&self) -> Result<Encryption<'_>> {
         let loaded = self.shared.current(&self.entry)?;
         self.shared.refuse_expired(snapshot(&loaded)?)?;
+        self.shared.refuse_uncounted(snapshot(&loaded)?)?;
         Ok(Encryption { key: self, loaded })
     }
 

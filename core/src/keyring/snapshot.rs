@@ -139,6 +139,24 @@ impl Snapshot {
         self.current.as_ref().map(|(place, _)| *place).ok_or_else(|| self.cannot_encrypt())
     }
 
+    /// For stores that cannot be written: AES256_GCM is only safe for as long as its messages are counted.
+    #[cold]
+    pub(crate) fn refuse_uncounted(&self) -> Result<()> {
+        match self.current() {
+            Some(version) if version.algorithm == Algorithm::Aes256Gcm => Err(Error::new(
+                ErrorKind::PermissionDenied,
+                format!(
+                    "key {:?} is of AES256_GCM, whose messages must be counted, and the store is open as immutable: \
+                     it decrypts only",
+                    self.key.key_id
+                ),
+            )
+            .with_key(&self.key.key_id)
+            .with_version(version.row.version)),
+            _ => Ok(()),
+        }
+    }
+
     /// The version with this tag.
     #[inline]
     pub(crate) fn by_tag(&self, tag: u32) -> Option<&Version> {

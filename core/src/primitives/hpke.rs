@@ -30,7 +30,7 @@ pub(crate) fn hpke_seal(
     plaintext: &[u8],
 ) -> Result<(Vec<u8>, Vec<u8>), Failure> {
     let public = PublicKey::from_bytes(public).map_err(|_| Failure)?;
-    let mut randomness = KernelRandomness { failed: false };
+    let mut randomness = KernelRandomness::default();
     let sealed = single_shot_seal_with_rng::<AesGcm256, HkdfSha256, XWing>(
         &OpModeS::Base,
         &public,
@@ -87,8 +87,9 @@ fn open(
 }
 
 /// The kernel's randomness in the shape that the crate asks for, which cannot report that there was none.
-struct KernelRandomness {
-    failed: bool,
+#[derive(Default)]
+pub(super) struct KernelRandomness {
+    pub(super) failed: bool,
 }
 
 impl TryRng for KernelRandomness {

@@ -23,6 +23,7 @@ mod password;
 #[cfg(all(feature = "portable", any(test, not(feature = "aws-lc"))))]
 mod portable;
 mod random;
+mod shamir;
 mod siv;
 mod stream;
 #[cfg(test)]
@@ -41,6 +42,7 @@ pub(crate) use identity::{Identity, verify_signature};
 pub(crate) use mac::{Authenticator, HmacKey};
 pub(crate) use password::{Argon2Cost, DEFAULT_PBKDF2_ROUNDS, argon2id, pbkdf2_sha256};
 pub(crate) use random::{draw_nonce, random_bytes};
+pub(crate) use shamir::{SecretShare, combine_shares, split_secret};
 pub(crate) use siv::Siv;
 pub(crate) use stream::{HEADER_LENGTH, Header, SEGMENT_LENGTH, Segments, make_header};
 

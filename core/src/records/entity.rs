@@ -119,6 +119,17 @@ impl<'a> EntityId<'a> {
         Ok(Some(encode_index_roots(encoding, &roots)))
     }
 
+    /// As [`EntityId::content`], of a key whose rows are at hand.
+    pub(crate) fn content_of_key(
+        key: &crate::records::KeyRow,
+        versions: &[crate::records::VersionRow],
+        roots: &[crate::records::IndexRootRow],
+    ) -> Encoding {
+        let entity = EntityId::key(&key.key_id);
+        let encoding = Encoding::new("keyfold/v1/entity").text(entity.kind.name()).text(entity.id);
+        encode_index_roots(encode_key(encoding, key, versions), roots)
+    }
+
     fn purpose_content(self, rows: &dyn Rows, encoding: Encoding) -> Result<Option<Encoding>> {
         let roots = rows.index_roots(&purpose_scope(self.id))?;
         let Some(purpose) = rows.purpose(self.id)? else { return self.absent(roots.is_empty()) };

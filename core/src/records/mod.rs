@@ -4,6 +4,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod entity;
+pub(crate) mod rekey;
 pub(crate) mod rows;
 pub(crate) mod sqlite;
 pub(crate) mod tree;

@@ -5,13 +5,14 @@
 //! nodes, the generation and the head of the audit chain. Empty leaves and nodes are not stored. Checking or
 //! changing one entity touches one leaf, one node and the root, however many keys there are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::OnceLock;
 
 use crate::error::{Error, Result};
 use crate::format::Encoding;
 use crate::primitives::{HmacKey, equal};
 use crate::records::rows::EntityRow;
-use crate::records::{EntityId, Rows, StoreRow};
+use crate::records::{EntityId, EntityKind, Rows, StoreRow};
 
 const MAC_LENGTH: usize = 32;
 /// One child in a packed list: its number and its MAC.
@@ -26,22 +27,38 @@ pub(crate) struct Tree<'a> {
     records_key: &'a HmacKey,
     store: StoreRow,
     nodes: Children,
+    verified: bool,
 }
 
 impl<'a> Tree<'a> {
     /// Reads the store's row and verifies the root. IntegrityError where it does not.
     pub(crate) fn verify(rows: &'a dyn Rows, records_key: &'a HmacKey) -> Result<Self> {
-        let store = rows.store()?;
+        Self::verify_store(rows, records_key, rows.store()?)
+    }
+
+    /// As [`Tree::verify`], of a store's row that was just read.
+    pub(crate) fn verify_store(
+        rows: &'a dyn Rows,
+        records_key: &'a HmacKey,
+        store: StoreRow,
+    ) -> Result<Self> {
         if !equal(&root_mac(records_key, &store), &store.root) {
             return Err(damaged_root());
         }
         let nodes = unpack(&store.nodes).ok_or_else(damaged_root)?;
-        Ok(Self { rows, records_key, store, nodes })
+        Ok(Self { rows, records_key, store, nodes, verified: true })
     }
 
     /// A store that has nothing yet; [`Tree::seal`] writes its first root.
     pub(crate) fn empty(rows: &'a dyn Rows, records_key: &'a HmacKey, store: StoreRow) -> Self {
-        Self { rows, records_key, store, nodes: Children::new() }
+        Self { rows, records_key, store, nodes: Children::new(), verified: true }
+    }
+
+    /// For showing what the rows say where there is no key to verify them with. Nothing may be written through it.
+    pub(crate) fn unverified(rows: &'a dyn Rows) -> Result<Self> {
+        static NO_KEY: OnceLock<HmacKey> = OnceLock::new();
+        let records_key = NO_KEY.get_or_init(|| HmacKey::new(&[]));
+        Ok(Self { rows, records_key, store: rows.store()?, nodes: Children::new(), verified: false })
     }
 
     pub(crate) fn store(&self) -> &StoreRow {
@@ -54,6 +71,9 @@ impl<'a> Tree<'a> {
 
     /// Verifies the entity's rows. Its MAC, or `None` where it verifiably does not exist.
     pub(crate) fn verify_entity(&self, entity: EntityId<'_>) -> Result<Option<[u8; MAC_LENGTH]>> {
+        if !self.verified {
+            return self.computed_mac(entity);
+        }
         let stored = self.stored_mac(entity)?;
         let computed = self.computed_mac(entity)?;
         match (stored, computed) {
@@ -127,6 +147,12 @@ impl<'a> Tree<'a> {
         visit: &mut dyn FnMut(EntityId<'_>) -> Result<()>,
         report: &mut dyn FnMut(Error),
     ) -> Result<()> {
+        if !self.verified {
+            for (kind, id) in self.rows.stored_entities()? {
+                visit(EntityId { kind, id: &id })?;
+            }
+            return Ok(());
+        }
         for &node in self.nodes.keys() {
             let leaves = match self.verified_leaves(node) {
                 Ok(leaves) => leaves,
@@ -152,6 +178,9 @@ impl<'a> Tree<'a> {
 
     /// Verifies the entity's rows against the MAC that [`Tree::each_verified`] gave for it under this root.
     pub(crate) fn verify_against(&self, entity: EntityId<'_>, mac: &[u8; MAC_LENGTH]) -> Result<()> {
+        if !self.verified {
+            return Ok(());
+        }
         match self.computed_mac(entity)? {
             Some(computed) if equal(&computed, mac) => Ok(()),
             _ => Err(entity.damaged()),
@@ -161,6 +190,12 @@ impl<'a> Tree<'a> {
     /// Every entity of the tree with its MAC, all leaves and nodes verified, in one pass over the rows. The first
     /// that does not verify is the error.
     pub(crate) fn each_verified(&self, visit: &mut dyn FnMut(EntityRow) -> Result<()>) -> Result<()> {
+        if !self.verified {
+            for (kind, id) in self.rows.stored_entities()? {
+                visit(EntityRow { kind, id, mac: [0; MAC_LENGTH] })?;
+            }
+            return Ok(());
+        }
         let mut leaves = Vec::new();
         for &node in self.nodes.keys() {
             let of_node = self.verified_leaves(node)?;
@@ -205,6 +240,55 @@ impl<'a> Tree<'a> {
 
     pub(crate) fn covers_node(&self, node: u8) -> bool {
         self.nodes.contains_key(&node)
+    }
+
+    /// The MACs of all entities, every leaf and node verified, and that there are no others.
+    pub(super) fn entity_macs(&self) -> Result<HashMap<(EntityKind, String), [u8; MAC_LENGTH]>> {
+        let mut macs = HashMap::new();
+        self.each_verified(&mut |row| {
+            macs.insert((row.kind, row.id), row.mac);
+            Ok(())
+        })?;
+        Ok(macs)
+    }
+
+    /// The MAC that this tree gives to some content.
+    pub(super) fn mac(&self, content: &Encoding) -> [u8; MAC_LENGTH] {
+        self.records_key.mac(&[content.as_bytes()])
+    }
+
+    /// The same store under another records key, with these entities and no others. [`Tree::seal`] writes its root.
+    pub(super) fn regrown<'b>(
+        &self,
+        records_key: &'b HmacKey,
+        mut entities: Vec<EntityRow>,
+    ) -> Result<Tree<'b>>
+    where
+        'a: 'b,
+    {
+        let mut tree = Tree::empty(self.rows, records_key, self.store.clone());
+        entities.sort_by(|a, b| (a.kind.name(), &a.id).cmp(&(b.kind.name(), &b.id)));
+        let mut buckets: BTreeMap<u16, Vec<EntityRow>> = BTreeMap::new();
+        for row in entities {
+            buckets.entry(EntityId { kind: row.kind, id: &row.id }.bucket()).or_default().push(row);
+        }
+        let mut nodes: BTreeMap<u8, Children> = BTreeMap::new();
+        for (bucket, entities) in &buckets {
+            for row in entities {
+                self.rows.put_entity(*bucket, row)?;
+            }
+            let leaf = tree.leaf_mac(*bucket, entities);
+            nodes.entry(node_of(*bucket)).or_default().insert(leaf_of(*bucket), leaf);
+        }
+        for (node, leaves) in &nodes {
+            let packed = pack(leaves);
+            self.rows.put_node_leaves(*node, &packed)?;
+            tree.nodes.insert(*node, tree.node_mac(*node, &packed));
+        }
+        for node in self.nodes.keys().filter(|node| !nodes.contains_key(node)) {
+            self.rows.delete_node(*node)?;
+        }
+        Ok(tree)
     }
 
     /// The stored MAC of an entity, its leaf and node verified.

@@ -59,9 +59,10 @@ impl Shared {
         run: impl FnOnce(&mut Act<'_>) -> Result<T>,
     ) -> Result<T> {
         let mut writer = lock(&self.writer);
-        let unlocked = self.unlocked()?;
+        self.unlocked()?;
         let known = self.freshness.generation();
         let (value, generation) = writer.write(|rows| {
+            let unlocked = self.follow(rows)?;
             let tree = self.verified(rows, &unlocked, known)?;
             let mut act = Act::new(tree, &unlocked.kek, &unlocked.audit, &self.actor, now);
             let value = run(&mut act)?;

@@ -74,12 +74,13 @@ impl Store {
             unlocked_bytes: memory.unlocked_bytes,
         };
         let mut reader = lock(&self.shared.reader);
-        let unlocked = self.shared.unlocked()?;
+        self.shared.unlocked()?;
         let known = self.shared.freshness.generation();
         for problem in reader.database.structure_findings()? {
             report.findings.push(Finding::new("database", problem, RESTORE));
         }
         let checked = reader.database.read(|rows| {
+            let unlocked = self.shared.follow(rows)?;
             let tree = self.shared.verified(rows, &unlocked, known)?;
             report.generation = tree.store().generation;
             report.purge_pending = tree.store().purge_pending;

@@ -20,7 +20,7 @@ impl Store {
     /// One key's metadata. NotFound where there is none.
     pub fn key_info(&self, key_id: &str) -> Result<KeyInfo> {
         check_key_id(key_id)?;
-        self.shared.read_verified(|tree, _| verified_info(tree, key_id))
+        self.shared.read_listing(|tree| verified_info(tree, key_id))
     }
 
     /// The keys that match, in byte order of their ids. IntegrityError where one was changed, added or removed
@@ -75,7 +75,7 @@ impl Store {
     /// All versions of a key, newest first. NotFound where there is no such key.
     pub fn list_key_versions(&self, key_id: &str) -> Result<Vec<VersionInfo>> {
         check_key_id(key_id)?;
-        self.shared.read_verified(|tree, _| {
+        self.shared.read_listing(|tree| {
             let versions = verified_versions(tree, key_id)?;
             versions.iter().rev().map(VersionInfo::from_row).collect()
         })

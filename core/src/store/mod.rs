@@ -4,6 +4,7 @@ mod act;
 mod check;
 mod derive;
 mod destruction;
+mod development;
 mod forking;
 mod index_roots;
 mod info;
@@ -15,6 +16,8 @@ mod open;
 mod options;
 mod purge;
 mod purposes;
+mod recipients;
+mod rekey;
 mod run_due;
 mod shared;
 mod states;
@@ -40,6 +43,8 @@ pub use info::{CiphertextInfo, KeyInfo, VersionInfo};
 pub use listing::Keys;
 pub use options::{CreateKey, FileOptions, IndexOptions, KeyFilter, Mode, OpenOptions, RotateKey};
 pub use purposes::{PURPOSES, PurposeInfo, PurposeOptions};
+pub use recipients::{AddRecipient, DrillReport, RecipientInfo};
+pub use rekey::MasterKeyRotation;
 pub use run_due::{DestroyedVersion, RunDueFailure, RunDueReport};
 pub(crate) use shared::Shared;
 
@@ -116,9 +121,15 @@ impl Store {
         })
     }
 
-    /// The store's identity as a short text: open with it, and no other store passes for this one.
+    /// The store's identity as a short text: open with it, and no other store passes for this one. Empty in mode
+    /// `metadata`, which cannot tell.
     pub fn fingerprint(&self) -> &str {
         self.shared.fingerprint()
+    }
+
+    /// Whether what it shows was verified: everywhere but in mode `metadata`, which has no key to verify with.
+    pub fn is_verified(&self) -> bool {
+        self.shared.mode() != Mode::Metadata
     }
 
     /// What deserves attention although the store opened: a master key file that others may read, memory that

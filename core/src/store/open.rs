@@ -1,7 +1,7 @@
 //! Opening and making a store.
 
-use std::path::Path;
-use std::sync::atomic::AtomicU64;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwapOption;
@@ -9,72 +9,107 @@ use arc_swap::ArcSwapOption;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Anchor, Encoding};
 use crate::hierarchy::{
-    AUDIT_KEY, IDENTITY, Kek, SystemKeyPlace, Wrappable, make_recipient, open_recipient, sign_wraps, wrap_kek,
+    AUDIT_KEY, Credential, IDENTITY, Kek, NewRecipient, OpenedRecipient, RecipientKind, SystemKeyPlace,
+    Wrappable, make_recipient, open_recipient, sign_wraps, wrap_kek,
 };
 use crate::keyring::Freshness;
 use crate::limits;
-use crate::master_key::{MasterKey, ResolvedMasterKey};
+use crate::master_key::{MasterKey, ResolvedMasterKey, none_served};
 use crate::primitives::{HmacKey, Identity, equal, random_bytes, sha256};
 use crate::records::audit::verify_chain;
 use crate::records::sqlite::{self, Database, FileOptions};
 use crate::records::tree::Tree;
-use crate::records::{EntityId, Rows, StoreRow, SystemKeyRow};
+use crate::records::{EntityId, RecipientRow, Rows, StoreRow, SystemKeyRow};
 use crate::store::act::{Act, Event};
+use crate::store::development::{self, MEMORY, Scratch};
 use crate::store::forking;
-use crate::store::options::OpenOptions;
-use crate::store::shared::{Reader, Shared, Unlocked};
+use crate::store::options::{Mode, OpenOptions};
+use crate::store::shared::{Reader, Shared, Unlocked, unlock_with};
 use crate::sys::pages::{self, SecretBytes};
 
-/// The recipient that a new store begins with.
-const FIRST_RECIPIENT: &str = "master-key-1";
+/// A new store's first recipient is called by its kind and this.
+const FIRST: &str = "-1";
 
 impl Shared {
     pub(crate) fn open(path: &Path, master_key: &MasterKey, options: &OpenOptions) -> Result<Arc<Self>> {
         options.check()?;
-        if path.as_os_str().is_empty() || path.as_os_str() == ":memory:" {
+        if path.as_os_str().is_empty() {
             return Err(Error::invalid("a store lives in a file: name its path"));
         }
-        let anchor = options.anchor.as_deref().map(str::parse::<Anchor>).transpose()?;
-        let file_options =
-            FileOptions { busy_timeout: options.busy_timeout, allow_network_fs: options.allow_network_fs };
-        // A callback runs before any lock is taken. A missing file is the plainer error, so it comes first.
-        if !options.create {
-            Database::new(path, file_options.clone())?;
+        if options.wanted_mode()? == Mode::Metadata {
+            return Self::open_metadata(path, options);
         }
-        let master_key = master_key.resolve()?;
-        let now = options.clock.now().milliseconds();
-        let actor = options.actor.clone().unwrap_or_else(default_actor);
-        let _opening = forking::opening()?;
-        if options.create && path.symlink_metadata().is_err() {
-            match create(path, &file_options, &master_key.secret, &actor, now) {
-                Err(error) if error.kind() == ErrorKind::AlreadyExists && path.symlink_metadata().is_ok() => {
+        if options.require_mlock {
+            require_locked_memory()?;
+        }
+        let mut opening = Opening::new(path, options)?;
+        // A missing file is the plainer error, so it comes first.
+        if !opening.create {
+            Database::new(&opening.path, opening.file_options())?;
+        }
+        let development;
+        let master_key = match options.insecure_dev {
+            true => {
+                development = opening.development_key(master_key)?;
+                &development
+            }
+            false => master_key,
+        };
+        let mut failures = Vec::new();
+        for candidate in master_key.alternatives() {
+            // A callback runs before any lock is taken.
+            let opened = candidate.resolve().map_err(|error| (true, error)).and_then(|resolved| {
+                let opened = opening.open_with(resolved);
+                opened.map_err(|error| (error.kind() == ErrorKind::WrongMasterKey, error))
+            });
+            match opened {
+                Ok((opened, reader, mut warnings)) => {
+                    warnings.extend(failures.iter().map(|(failed, error): &(&MasterKey, Error)| {
+                        format!("{failed:?} did not serve, another master key did: {}", error.message())
+                    }));
+                    return Self::assemble(opened, reader, warnings, opening);
                 }
-                outcome => outcome?,
+                Err((true, error)) => failures.push((candidate, error)),
+                Err((false, error)) => return Err(error),
             }
         }
-        let mut reader = Database::new(path, file_options)?;
-        let opened = reader.read(|rows| unlock(rows, &master_key.secret, anchor.as_ref()))?;
-        if let Some(expected) = &options.fingerprint
-            && !equal(expected.as_bytes(), opened.fingerprint.as_bytes())
+        Err(none_served(failures))
+    }
+
+    /// Opens a store to look at it, without a master key: nothing that it shows is verified.
+    fn open_metadata(path: &Path, options: &OpenOptions) -> Result<Arc<Self>> {
+        if options.create || options.insecure_dev || options.anchor.is_some() || options.fingerprint.is_some()
         {
-            return Err(Error::integrity(format!(
-                "this is another store than the one expected: its fingerprint is {}",
-                opened.fingerprint
-            )));
+            return Err(Error::invalid(
+                "mode metadata verifies and makes nothing: it goes without create, anchor, fingerprint and \
+                 insecure_dev",
+            ));
         }
-        let writer = reader.sibling();
-        Self::assemble(opened, reader, writer, actor, master_key, options)
+        let opening = Opening::new(path, options)?;
+        let _held = forking::opening()?;
+        let mut reader = Database::new(path, opening.file_options())?;
+        let store = reader.read(|rows| rows.store())?;
+        refuse_development(store.development, options)?;
+        let opened = Opened {
+            store_id: store.store_id,
+            generation: store.generation,
+            development: store.development,
+            fingerprint: String::new(),
+            unlocked: None,
+        };
+        Self::assemble(opened, reader, Vec::new(), opening)
     }
 
     fn assemble(
         opened: Opened,
         reader: Database,
-        writer: Database,
-        actor: String,
-        master_key: ResolvedMasterKey,
-        options: &OpenOptions,
+        mut warnings: Vec<String>,
+        opening: Opening<'_>,
     ) -> Result<Arc<Self>> {
-        let mut warnings = master_key.warnings;
+        let options = opening.options;
+        if options.require_mlock {
+            require_locked_memory()?;
+        }
         let memory = pages::status();
         if memory.unlocked_bytes > 0 {
             warnings.push(format!(
@@ -82,18 +117,25 @@ impl Shared {
                 memory.unlocked_bytes
             ));
         }
+        if opened.development {
+            warnings.push("this is a development store: its key lies beside it or in memory".to_owned());
+        }
         let freshness = Freshness::new(options.refresh_interval, options.max_stale);
         freshness.advance(opened.generation);
+        let writer = reader.sibling();
         let shared = Self {
             path: reader.path().to_owned(),
             store_id: opened.store_id,
             fingerprint: opened.fingerprint,
-            actor,
+            actor: opening.actor,
             warnings,
             mode: options.wanted_mode()?,
+            production: options.production,
+            immutable: options.immutable,
             clock: options.clock.clone(),
             freshness,
-            unlocked: ArcSwapOption::new(Some(Arc::new(opened.unlocked))),
+            unlocked: ArcSwapOption::new(opened.unlocked.map(Arc::new)),
+            closed: AtomicBool::new(false),
             reader: Arc::new(Mutex::new(Reader {
                 database: reader,
                 entries: Default::default(),
@@ -103,52 +145,193 @@ impl Shared {
             })),
             writer: Arc::new(Mutex::new(writer)),
             looks_started: AtomicU64::new(0),
+            scratch: Mutex::new(opening.scratch),
         };
         forking::register(&shared.writer, &shared.reader);
         Ok(Arc::new(shared))
     }
 }
 
+/// What one call to open a store has found out so far.
+struct Opening<'a> {
+    options: &'a OpenOptions,
+    path: PathBuf,
+    /// The folder of a store that only lives as long as it is open.
+    scratch: Option<Scratch>,
+    create: bool,
+    anchor: Option<Anchor>,
+    actor: String,
+    now: i64,
+}
+
+impl<'a> Opening<'a> {
+    fn new(path: &Path, options: &'a OpenOptions) -> Result<Self> {
+        let scratch = match path.as_os_str() == MEMORY {
+            true if options.insecure_dev => Some(Scratch::new()?),
+            true => {
+                return Err(Error::invalid(
+                    "\":memory:\" is for tests, with insecure_dev; a store lives in a file: name its path",
+                ));
+            }
+            false => None,
+        };
+        Ok(Self {
+            options,
+            path: scratch.as_ref().map_or_else(|| path.to_owned(), Scratch::store),
+            create: options.create || scratch.is_some(),
+            scratch,
+            anchor: options.anchor.as_deref().map(str::parse).transpose()?,
+            actor: options.actor.clone().unwrap_or_else(default_actor),
+            now: options.clock.now().milliseconds(),
+        })
+    }
+
+    fn file_options(&self) -> FileOptions {
+        FileOptions {
+            busy_timeout: self.options.busy_timeout,
+            allow_network_fs: self.options.allow_network_fs,
+            immutable: self.options.immutable,
+        }
+    }
+
+    fn development_key(&self, given: &MasterKey) -> Result<MasterKey> {
+        if !given.is_default() {
+            return Err(Error::invalid(
+                "insecure_dev brings a key of its own: leave the master key out, or insecure_dev",
+            ));
+        }
+        development::master_key(&self.path, self.create)
+    }
+
+    /// Opens the store with one master key, made first where it is asked for and missing.
+    fn open_with(&mut self, master_key: ResolvedMasterKey) -> Result<(Opened, Database, Vec<String>)> {
+        let ResolvedMasterKey { credential, warnings } = master_key;
+        refuse_warnings(self.options.production, &warnings)?;
+        if self.create && self.path.symlink_metadata().is_err() {
+            self.make(&credential)?;
+        }
+        let mut held = forking::opening()?;
+        let mut reader = Database::new(&self.path, self.file_options())?;
+        let (store_id, recipients) = reader.read(|rows| Ok((rows.store()?.store_id, rows.recipients()?)))?;
+        if recipients.len() > limits::RECIPIENTS {
+            return Err(Error::integrity(format!(
+                "the store has more than {} recipients",
+                limits::RECIPIENTS
+            )));
+        }
+        let recipient = match credential.kind() {
+            RecipientKind::Passphrase => {
+                // It takes its time: neither the file nor forks wait for it.
+                reader.disconnect();
+                drop(held);
+                let recipient = open_recipient(&store_id, &recipients, &credential)?;
+                held = forking::opening()?;
+                recipient
+            }
+            _ => open_recipient(&store_id, &recipients, &credential)?,
+        };
+        let opened = reader.read(|rows| unlock(rows, recipient, self.anchor.as_ref()))?;
+        // What comes after owns the connection, and is registered before the lock goes.
+        self.check(&opened)?;
+        drop(held);
+        Ok((opened, reader, warnings))
+    }
+
+    fn check(&self, opened: &Opened) -> Result<()> {
+        if let Some(expected) = &self.options.fingerprint
+            && !equal(expected.as_bytes(), opened.fingerprint.as_bytes())
+        {
+            return Err(Error::integrity(format!(
+                "this is another store than the one expected: its fingerprint is {}",
+                opened.fingerprint
+            )));
+        }
+        if self.options.insecure_dev && !opened.development {
+            return Err(Error::new(
+                ErrorKind::PermissionDenied,
+                "this is no development store; open it without insecure_dev",
+            ));
+        }
+        refuse_development(opened.development, self.options)
+    }
+
+    /// Makes the store, unless somebody else is faster.
+    fn make(&self, credential: &Credential) -> Result<()> {
+        let draft = Draft::new(credential, self.now, self.options.insecure_dev)?;
+        let _held = forking::opening()?;
+        match draft.write(&self.path, &self.file_options(), &self.actor) {
+            Err(error)
+                if error.kind() == ErrorKind::AlreadyExists && self.path.symlink_metadata().is_ok() =>
+            {
+                Ok(())
+            }
+            outcome => outcome,
+        }
+    }
+}
+
+/// Production mode takes what is else a warning for an error.
+pub(super) fn refuse_warnings(production: bool, warnings: &[String]) -> Result<()> {
+    match warnings.first() {
+        Some(warning) if production => {
+            Err(Error::new(ErrorKind::PermissionDenied, format!("refused in production mode: {warning}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn refuse_development(development: bool, options: &OpenOptions) -> Result<()> {
+    if development && options.production {
+        return Err(Error::new(
+            ErrorKind::PermissionDenied,
+            "this is a development store, made with insecure_dev: it is refused in production mode; make a new one",
+        ));
+    }
+    Ok(())
+}
+
+/// Fails where key memory may reach swap.
+fn require_locked_memory() -> Result<()> {
+    // Some memory, so that there is a status.
+    drop(SecretBytes::zeroed(32));
+    let memory = pages::status();
+    if memory.unlocked_bytes == 0 {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::PermissionDenied,
+        format!(
+            "require_mlock: {} bytes of key memory could not be locked; raise RLIMIT_MEMLOCK (ulimit -l, \
+             LimitMEMLOCK= of a service, --ulimit memlock of a container), or grant CAP_IPC_LOCK",
+            memory.unlocked_bytes
+        ),
+    ))
+}
+
 /// What opening a store's file gives.
 struct Opened {
     store_id: [u8; 16],
     generation: u64,
+    development: bool,
     fingerprint: String,
-    unlocked: Unlocked,
+    /// `None` in mode metadata.
+    unlocked: Option<Unlocked>,
 }
 
-/// From the master key to a verified root.
-fn unlock(rows: &dyn Rows, secret: &SecretBytes, anchor: Option<&Anchor>) -> Result<Opened> {
-    let store = rows.store()?;
-    let recipients = rows.recipients()?;
-    if recipients.len() > limits::RECIPIENTS {
-        return Err(Error::integrity(format!("the store has more than {} recipients", limits::RECIPIENTS)));
-    }
-    let recipient = open_recipient(&store.store_id, &recipients, secret)?;
-    let kek = Kek::unwrap(rows, &recipient)?;
-    let tree = Tree::verify(rows, &kek.records)?;
-    let entity = EntityId::recipient(&recipient.recipient_id);
-    tree.verify_entity(entity)?.ok_or_else(|| entity.damaged())?;
-    let audit = HmacKey::new(system_key(&tree, &kek, AUDIT_KEY)?.expose());
+/// From a recipient's private key to a verified root.
+fn unlock(rows: &dyn Rows, recipient: OpenedRecipient, anchor: Option<&Anchor>) -> Result<Opened> {
+    let identity = recipient.identity;
+    let (store, unlocked) = unlock_with(rows, rows.store()?, Arc::new(recipient))?;
     if let Some(anchor) = anchor {
-        check_anchor(&tree, &audit, anchor)?;
+        check_anchor(&Tree::verify(rows, &unlocked.kek.records)?, &unlocked.audit, anchor)?;
     }
-    let store = tree.store();
     Ok(Opened {
         store_id: store.store_id,
         generation: store.generation,
-        fingerprint: fingerprint(&store.store_id, &recipient.identity),
-        unlocked: Unlocked { kek: Arc::new(kek), audit },
+        development: store.development,
+        fingerprint: fingerprint(&store.store_id, &identity),
+        unlocked: Some(unlocked),
     })
-}
-
-/// The current version of a key of the store's own, verified.
-fn system_key(tree: &Tree<'_>, kek: &Kek, name: &str) -> Result<SecretBytes> {
-    let entity = EntityId::system_key(name);
-    tree.verify_entity(entity)?.ok_or_else(|| entity.damaged())?;
-    let row = tree.rows().system_keys(name)?.pop().ok_or_else(|| entity.damaged())?;
-    let place = SystemKeyPlace { store_id: &tree.store().store_id, name, version: row.version };
-    place.unwrap(kek, row.kek_version, &row.wrapped)
 }
 
 fn check_anchor(tree: &Tree<'_>, audit: &HmacKey, anchor: &Anchor) -> Result<()> {
@@ -180,48 +363,66 @@ fn fingerprint(store_id: &[u8; 16], identity: &[u8; 32]) -> String {
     format!("kff1.{}", base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(sha256(&[named.as_bytes()])))
 }
 
-/// Makes the file: identity, KEK, first recipient, audit chain, first record.
-fn create(path: &Path, options: &FileOptions, secret: &SecretBytes, actor: &str, now: i64) -> Result<()> {
-    sqlite::create(path, options, |rows| {
+/// A new store before it is written. A passphrase takes its time, which no lock is held for.
+struct Draft {
+    store_id: [u8; 16],
+    identity_seed: SecretBytes,
+    recipient: RecipientRow,
+    development: bool,
+    now: i64,
+}
+
+impl Draft {
+    fn new(credential: &Credential, now: i64, development: bool) -> Result<Self> {
         let mut store_id = [0u8; 16];
         random_bytes(&mut store_id)?;
         let identity_seed = SecretBytes::random(32)?;
         let identity = Identity::from_seed(identity_seed.expose_32());
-        let kek_bytes = SecretBytes::random(32)?;
-        let kek = Kek::expand(1, &kek_bytes)?;
+        let recipient_id = credential.kind().name().replace('_', "-") + FIRST;
+        let new = NewRecipient { recipient_id: &recipient_id, description: None, created_at: now };
+        let (recipient, _) = make_recipient(&store_id, &new, credential, &identity.public())?;
+        Ok(Self { store_id, identity_seed, recipient, development, now })
+    }
 
-        let (recipient, _) = make_recipient(&store_id, FIRST_RECIPIENT, now, secret, &identity.public())?;
-        let wrap = wrap_kek(&store_id, &recipient, kek.version, &kek_bytes)?;
-        rows.put_recipient(&recipient)?;
-        rows.insert_kek_wrap(&wrap)?;
-        let audit_secret = SecretBytes::random(32)?;
-        insert_system_key(rows, &kek, &store_id, IDENTITY, now, &identity_seed)?;
-        insert_system_key(rows, &kek, &store_id, AUDIT_KEY, now, &audit_secret)?;
+    /// Makes the file: identity, KEK, first recipient, audit chain, first record.
+    fn write(&self, path: &Path, options: &FileOptions, actor: &str) -> Result<()> {
+        let Self { store_id, identity_seed, recipient, development, now } = self;
+        sqlite::create(path, options, |rows| {
+            let kek_bytes = SecretBytes::random(32)?;
+            let kek = Kek::expand(1, &kek_bytes)?;
+            let wrap = wrap_kek(store_id, recipient, kek.version, &kek_bytes)?;
+            rows.put_recipient(recipient)?;
+            rows.insert_kek_wrap(&wrap)?;
+            let audit_secret = SecretBytes::random(32)?;
+            insert_system_key(rows, &kek, store_id, IDENTITY, *now, identity_seed)?;
+            insert_system_key(rows, &kek, store_id, AUDIT_KEY, *now, &audit_secret)?;
 
-        let mut store = StoreRow {
-            store_id,
-            created_at: now,
-            generation: 0,
-            kek_version: kek.version,
-            wraps_signature: [0; 64],
-            development: false,
-            copied: false,
-            purge_pending: false,
-            audit_sequence: 0,
-            audit_hash: [0; 32],
-            nodes: Vec::new(),
-            root: [0; 32],
-        };
-        sign_wraps(&mut store, std::slice::from_ref(&recipient), std::slice::from_ref(&wrap), &identity);
-        let mut tree = Tree::empty(rows, &kek.records, store);
-        tree.authenticate(EntityId::recipient(FIRST_RECIPIENT))?;
-        tree.authenticate(EntityId::system_key(IDENTITY))?;
-        tree.authenticate(EntityId::system_key(AUDIT_KEY))?;
-        let audit = HmacKey::new(audit_secret.expose());
-        let mut act = Act::new(tree, &kek, &audit, actor, now);
-        act.record(Event::new("create_store"))?;
-        act.finish().map(|_| ())
-    })
+            let mut store = StoreRow {
+                store_id: *store_id,
+                created_at: *now,
+                generation: 0,
+                kek_version: kek.version,
+                wraps_signature: [0; 64],
+                development: *development,
+                copied: false,
+                purge_pending: false,
+                audit_sequence: 0,
+                audit_hash: [0; 32],
+                nodes: Vec::new(),
+                root: [0; 32],
+            };
+            let identity = Identity::from_seed(identity_seed.expose_32());
+            sign_wraps(&mut store, std::slice::from_ref(recipient), std::slice::from_ref(&wrap), &identity);
+            let mut tree = Tree::empty(rows, &kek.records, store);
+            tree.authenticate(EntityId::recipient(&recipient.recipient_id))?;
+            tree.authenticate(EntityId::system_key(IDENTITY))?;
+            tree.authenticate(EntityId::system_key(AUDIT_KEY))?;
+            let audit = HmacKey::new(audit_secret.expose());
+            let mut act = Act::new(tree, &kek, &audit, actor, *now);
+            act.record(Event::new("create_store"))?;
+            act.finish().map(|_| ())
+        })
+    }
 }
 
 fn insert_system_key(

@@ -63,6 +63,16 @@ pub struct OpenOptions {
     pub allow_network_fs: bool,
     /// What the open store may do: `admin` (the default), `use` or `metadata`.
     pub mode: Option<String>,
+    /// Never write to the file and its folder, and take no locks: for read-only file systems. Nobody may write the
+    /// file meanwhile. Default: false.
+    pub immutable: bool,
+    /// Refuse what is for development: stores made with `insecure_dev`, master key files that others may read,
+    /// network file systems. Default: false.
+    pub production: bool,
+    /// Make and open a store with a random key of its own in a file beside it; in place of a master key. Default: false.
+    pub insecure_dev: bool,
+    /// Fail where key memory cannot be kept out of swap, rather than warn. Default: false.
+    pub require_mlock: bool,
     /// Where times come from; for tests. Not part of the JSON form.
     #[serde(skip)]
     pub clock: Clock,
@@ -80,6 +90,10 @@ impl Default for OpenOptions {
             actor: None,
             allow_network_fs: false,
             mode: None,
+            immutable: false,
+            production: false,
+            insecure_dev: false,
+            require_mlock: false,
             clock: Clock::system(),
         }
     }
@@ -150,6 +164,30 @@ impl OpenOptions {
         self
     }
 
+    /// Never write, take no locks.
+    pub fn immutable(mut self, immutable: bool) -> Self {
+        self.immutable = immutable;
+        self
+    }
+
+    /// Refuse what is for development.
+    pub fn production(mut self, production: bool) -> Self {
+        self.production = production;
+        self
+    }
+
+    /// Use a random key beside the store.
+    pub fn insecure_dev(mut self, insecure_dev: bool) -> Self {
+        self.insecure_dev = insecure_dev;
+        self
+    }
+
+    /// Fail where key memory cannot be locked.
+    pub fn require_mlock(mut self, require: bool) -> Self {
+        self.require_mlock = require;
+        self
+    }
+
     /// Where times come from; for tests.
     pub fn clock(mut self, now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         self.clock = Clock::function(now);
@@ -186,6 +224,12 @@ impl OpenOptions {
                 self.busy_timeout,
                 limits::BUSY_TIMEOUT
             )));
+        }
+        if self.production && (self.insecure_dev || self.allow_network_fs) {
+            return Err(Error::invalid("production excludes insecure_dev and allow_network_fs"));
+        }
+        if self.immutable && self.create {
+            return Err(Error::invalid("immutable excludes create: nothing is written"));
         }
         let actor = self.actor.as_deref().unwrap_or("-");
         if actor.is_empty() || actor.len() > limits::ACTOR_BYTES || actor.chars().any(char::is_control) {

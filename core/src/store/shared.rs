@@ -5,23 +5,26 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Instant;
 
 use arc_swap::ArcSwapOption;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::hierarchy::Kek;
+use crate::hierarchy::{AUDIT_KEY, Kek, OpenedRecipient, SystemKeyPlace, Wrappable};
 use crate::keyring::{Entry, Freshness, Loaded, Need, Snapshot};
 use crate::limits;
 use crate::primitives::HmacKey;
 use crate::records::sqlite::Database;
 use crate::records::tree::Tree;
-use crate::records::{Rows, StoreRow};
+use crate::records::{EntityId, Rows, StoreRow};
+use crate::store::development::Scratch;
 use crate::store::key_index::KeyIndex;
+use crate::store::open::refuse_warnings;
 use crate::store::options::Mode;
 use crate::sys::clock::coarse_milliseconds;
+use crate::sys::pages::SecretBytes;
 use crate::time::Clock;
 
 /// One open store.
@@ -32,19 +35,27 @@ pub(crate) struct Shared {
     pub(super) actor: String,
     pub(super) warnings: Vec<String>,
     pub(super) mode: Mode,
+    pub(super) production: bool,
+    pub(super) immutable: bool,
     pub(super) clock: Clock,
     pub(super) freshness: Freshness,
+    /// `None` once it is closed, and in mode metadata.
     pub(super) unlocked: ArcSwapOption<Unlocked>,
+    pub(super) closed: AtomicBool,
     pub(super) reader: Arc<Mutex<Reader>>,
     pub(super) writer: Arc<Mutex<Database>>,
     /// Counts looks for changes as they begin, by whomever.
     pub(super) looks_started: AtomicU64,
+    /// The folder of a store that goes when it is closed.
+    pub(super) scratch: Mutex<Option<Scratch>>,
 }
 
 /// What the recipient's secret opened.
 pub(crate) struct Unlocked {
     pub(crate) kek: Arc<Kek>,
     pub(crate) audit: HmacKey,
+    /// Kept to open the next KEK with.
+    pub(crate) recipient: Arc<OpenedRecipient>,
 }
 
 /// The connection for reading, and the keys that were asked for.
@@ -88,6 +99,20 @@ impl Shared {
         ))
     }
 
+    pub(crate) fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// The recipient that the store was opened by; `None` once it is closed, and in mode metadata.
+    pub(super) fn recipient(&self) -> Option<Arc<OpenedRecipient>> {
+        self.unlocked.load_full().map(|unlocked| Arc::clone(&unlocked.recipient))
+    }
+
+    /// Takes warnings about a master key for errors where the store is open for production.
+    pub(super) fn refuse_warnings(&self, warnings: &[String]) -> Result<()> {
+        refuse_warnings(self.production, warnings)
+    }
+
     /// The keyring's entry of a key, loaded when it is first asked for.
     pub(crate) fn entry(&self, key_id: &str) -> Result<Arc<Entry>> {
         check_key_id(key_id)?;
@@ -119,6 +144,12 @@ impl Shared {
         Ok(loaded)
     }
 
+    /// Refuses to encrypt under AES256_GCM where no count of its messages can be written down.
+    #[inline]
+    pub(crate) fn refuse_uncounted(&self, snapshot: &Snapshot) -> Result<()> {
+        if self.immutable { snapshot.refuse_uncounted() } else { Ok(()) }
+    }
+
     /// Looks for changes by others at once, at most 100 times a second and once for all who ask meanwhile.
     #[cold]
     pub(crate) fn look_for_newer(&self) -> Result<()> {
@@ -143,14 +174,14 @@ impl Shared {
         self.read(&mut lock(&self.reader), run)
     }
 
-    /// As [`Shared::read_verified`], with the index of all keys and purposes.
+    /// As [`Shared::read_listing`], with the index of all keys and purposes.
     pub(crate) fn read_indexed<T>(
         &self,
         run: impl FnOnce(&Tree<'_>, &mut KeyIndex) -> Result<T>,
     ) -> Result<T> {
         let mut reader = lock(&self.reader);
         let mut known = reader.index.take();
-        let outcome = self.read(&mut reader, |tree, _| run(tree, KeyIndex::at(&mut known, tree)?));
+        let outcome = self.list(&mut reader, |tree| run(tree, KeyIndex::at(&mut known, tree)?));
         reader.index = known;
         outcome
     }
@@ -165,17 +196,71 @@ impl Shared {
         }
     }
 
+    /// As [`Shared::read_verified`], for what mode metadata shows too: there, and only there, nothing is verified.
+    pub(crate) fn read_listing<T>(&self, run: impl FnOnce(&Tree<'_>) -> Result<T>) -> Result<T> {
+        self.list(&mut lock(&self.reader), run)
+    }
+
+    /// As [`Shared::read_listing`], for who holds the lock.
+    fn list<T>(&self, reader: &mut Reader, run: impl FnOnce(&Tree<'_>) -> Result<T>) -> Result<T> {
+        if self.mode != Mode::Metadata {
+            return self.read(reader, |tree, _| run(tree));
+        }
+        if self.closed.load(Ordering::Acquire) {
+            return Err(Error::closed());
+        }
+        reader.database.read(|rows| run(&Tree::unverified(rows)?))
+    }
+
     /// As [`Shared::read_verified`], for who holds the lock.
     fn read<T>(&self, reader: &mut Reader, run: impl FnOnce(&Tree<'_>, &Arc<Kek>) -> Result<T>) -> Result<T> {
-        let unlocked = self.unlocked()?;
+        self.unlocked()?;
         // Taken before the transaction begins: another thread may commit while it runs.
         let known = self.freshness.generation();
-        reader.database.read(|rows| run(&self.verified(rows, &unlocked, known)?, &unlocked.kek))
+        reader.database.read(|rows| {
+            let unlocked = self.follow(rows)?;
+            run(&self.verified(rows, &unlocked, known)?, &unlocked.kek)
+        })
     }
 
     /// The KEK and what came with it; Closed after closing.
     pub(crate) fn unlocked(&self) -> Result<Arc<Unlocked>> {
-        self.unlocked.load_full().ok_or_else(Error::closed)
+        self.unlocked.load_full().ok_or_else(|| self.locked())
+    }
+
+    /// Why there is no key to work with.
+    #[cold]
+    fn locked(&self) -> Error {
+        let denied = if self.closed.load(Ordering::Acquire) { None } else { self.require(Mode::Use).err() };
+        denied.unwrap_or_else(Error::closed)
+    }
+
+    /// What the recipient's private key opens in this transaction: where the KEK was changed, by whomever, the new
+    /// one takes the old one's place. WrongMasterKey where our recipient was removed.
+    pub(super) fn follow(&self, rows: &dyn Rows) -> Result<Arc<Unlocked>> {
+        let unlocked = self.unlocked()?;
+        let store = rows.store()?;
+        if store.store_id != self.store_id || store.kek_version <= unlocked.kek.version {
+            return Ok(unlocked);
+        }
+        let recipient = Arc::clone(&unlocked.recipient);
+        let next = Arc::new(unlock_with(rows, store, recipient)?.1);
+        self.replace_unlocked(&next)?;
+        Ok(next)
+    }
+
+    /// Puts a newer KEK in place, unless the store was closed or somebody put one at least as new.
+    pub(super) fn replace_unlocked(&self, next: &Arc<Unlocked>) -> Result<()> {
+        loop {
+            let current = self.unlocked()?;
+            if current.kek.version >= next.kek.version {
+                return Ok(());
+            }
+            let seen = self.unlocked.compare_and_swap(&Some(Arc::clone(&current)), Some(Arc::clone(next)));
+            if seen.as_ref().is_some_and(|seen| Arc::ptr_eq(seen, &current)) {
+                return Ok(());
+            }
+        }
     }
 
     /// Verifies the root, and that this is our store and no older than what was known of it.
@@ -185,7 +270,11 @@ impl Shared {
         unlocked: &'a Unlocked,
         known: u64,
     ) -> Result<Tree<'a>> {
-        let tree = Tree::verify(rows, &unlocked.kek.records)?;
+        let store = rows.store()?;
+        if store.store_id == self.store_id && store.kek_version < unlocked.kek.version {
+            return Err(older_copy());
+        }
+        let tree = Tree::verify_store(rows, &unlocked.kek.records, store)?;
         self.check_identity(tree.store(), &unlocked.kek, known)?;
         Ok(tree)
     }
@@ -195,14 +284,13 @@ impl Shared {
             return Err(Error::integrity("another store was put in this one's place"));
         }
         if store.generation < known {
-            return Err(Error::integrity(
-                "an older copy of the store was put in its place: this process has seen a newer one",
-            ));
+            return Err(older_copy());
         }
         Ok(())
     }
 
     pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
         // From here on nobody begins anything; whoever has begun holds one of the locks.
         self.unlocked.store(None);
         lock(&self.writer).close();
@@ -215,6 +303,7 @@ impl Shared {
         for entry in entries.values() {
             entry.close(patience);
         }
+        lock(&self.scratch).take();
     }
 
     #[inline]
@@ -290,6 +379,34 @@ impl Shared {
             Err(error) => Err(error),
         }
     }
+}
+
+/// From a recipient's private key to a verified root and what it unlocks.
+pub(super) fn unlock_with(
+    rows: &dyn Rows,
+    store: StoreRow,
+    recipient: Arc<OpenedRecipient>,
+) -> Result<(StoreRow, Unlocked)> {
+    let kek = Kek::unwrap(rows, &store, &recipient)?;
+    let tree = Tree::verify_store(rows, &kek.records, store)?;
+    let entity = EntityId::recipient(&recipient.recipient_id);
+    tree.verify_entity(entity)?.ok_or_else(|| entity.damaged())?;
+    let audit = HmacKey::new(system_key(&tree, &kek, AUDIT_KEY)?.expose());
+    let store = tree.store().clone();
+    Ok((store, Unlocked { kek: Arc::new(kek), audit, recipient }))
+}
+
+/// The current version of a key of the store's own, verified.
+pub(super) fn system_key(tree: &Tree<'_>, kek: &Kek, name: &str) -> Result<SecretBytes> {
+    let entity = EntityId::system_key(name);
+    tree.verify_entity(entity)?.ok_or_else(|| entity.damaged())?;
+    let row = tree.rows().system_keys(name)?.pop().ok_or_else(|| entity.damaged())?;
+    let place = SystemKeyPlace { store_id: &tree.store().store_id, name, version: row.version };
+    place.unwrap(kek, row.kek_version, &row.wrapped)
+}
+
+fn older_copy() -> Error {
+    Error::integrity("an older copy of the store was put in its place: this process has seen a newer one")
 }
 
 impl Drop for Shared {

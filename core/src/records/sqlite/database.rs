@@ -1,5 +1,6 @@
 //! One connection to the file, with SQLite's defences on, and transactions over it.
 
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -22,6 +23,8 @@ use crate::sys::fork;
 pub(crate) struct FileOptions {
     pub(crate) busy_timeout: Duration,
     pub(crate) allow_network_fs: bool,
+    /// Nobody writes the file: no locks, no log.
+    pub(crate) immutable: bool,
 }
 
 /// The file, and a connection to it while there is one: a fork closes it, the next use opens it again.
@@ -73,6 +76,9 @@ impl Database {
 
     /// Runs in one write transaction, begun IMMEDIATE; an error undoes all of it.
     pub(crate) fn write<T>(&mut self, run: impl FnOnce(&dyn Rows) -> Result<T>) -> Result<T> {
+        if self.options.immutable {
+            return Err(read_only());
+        }
         self.refuse_replaced()?;
         let connection = &mut self.connected()?.connection;
         let transaction =
@@ -120,15 +126,14 @@ impl Database {
     /// `secure_delete` alone is not enough: where rows moved to another page, it leaves copies in the space between.
     pub(crate) fn rewrite(&mut self, patience: Duration) -> Result<bool> {
         self.refuse_replaced()?;
-        let busy_timeout = self.options.busy_timeout;
+        let patience = patience.min(self.options.busy_timeout);
         let connection = &self.connected()?.connection;
         // Whoever empties the log keeps writers waiting, so this one does not wait as long as they may.
-        connection.busy_timeout(patience.min(busy_timeout)).map_err(storage_error)?;
+        waiting::begin(patience);
         // VACUUM attaches the copy that it makes, in memory.
         let attached = connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 1).map_err(storage_error)?;
         let rewritten = vacuum(connection);
         connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, attached).map_err(storage_error)?;
-        connection.busy_timeout(busy_timeout).map_err(storage_error)?;
         // As after any write.
         self.refuse_replaced()?;
         match rewritten {
@@ -169,9 +174,17 @@ impl Database {
 
     fn connect(&mut self) -> Result<Connected> {
         let file = identity(&self.path)?;
-        let connection = open(&self.path, self.options.busy_timeout)?;
+        let connection = match self.options.immutable {
+            true => open_immutable(&self.path)?,
+            false => {
+                refuse_read_only(&self.path)?;
+                open(&self.path, self.options.busy_timeout)?
+            }
+        };
         schema::check(&connection)?;
-        require_wal(&connection)?;
+        if !self.options.immutable {
+            require_wal(&connection)?;
+        }
         // Whoever swapped the file in between would have us watch the wrong one.
         if identity(&self.path)? != file {
             return Err(Error::new(
@@ -221,6 +234,67 @@ pub(super) fn open(path: &Path, busy_timeout: Duration) -> Result<Connection> {
     let mut connection = Connection::open_with_flags(path, flags).map_err(storage_error)?;
     defend(&mut connection, busy_timeout).map_err(storage_error)?;
     Ok(connection)
+}
+
+/// Opens a file that nobody writes. What lies in a log beside it would be missed, so there must be none.
+fn open_immutable(path: &Path) -> Result<Connection> {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    if Path::new(&log).metadata().is_ok_and(|metadata| metadata.len() > 0) {
+        return Err(Error::new(
+            ErrorKind::Unsupported,
+            format!(
+                "{} holds acts that an immutable store would miss: open and close the store once where it can be \
+                 written, then copy it",
+                Path::new(&log).display()
+            ),
+        ));
+    }
+    let mut uri = String::from("file:");
+    for byte in path.as_os_str().as_bytes() {
+        match byte {
+            b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => {
+                uri.push(char::from(*byte))
+            }
+            _ => uri += &format!("%{byte:02X}"),
+        }
+    }
+    uri += "?immutable=1";
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+        | OpenFlags::SQLITE_OPEN_URI
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_NOFOLLOW
+        | OpenFlags::SQLITE_OPEN_EXRESCODE;
+    let mut connection = Connection::open_with_flags(uri, flags).map_err(storage_error)?;
+    defend(&mut connection, Duration::ZERO).map_err(storage_error)?;
+    Ok(connection)
+}
+
+/// SQLite would say that it cannot open some file, and not which or why.
+fn refuse_read_only(path: &Path) -> Result<()> {
+    use rustix::fs::{Access, AtFlags, CWD, accessat};
+    for place in [Some(path), path.parent()].into_iter().flatten() {
+        let refused = accessat(CWD, place, Access::WRITE_OK, AtFlags::EACCESS).err();
+        if refused.is_some_and(|errno| [rustix::io::Errno::ACCESS, rustix::io::Errno::ROFS].contains(&errno))
+        {
+            return Err(Error::new(
+                ErrorKind::PermissionDenied,
+                format!(
+                    "{} is not writable here, and a store's file and folder must be, for SQLite's log; where nobody \
+                     writes the file, open it with immutable",
+                    place.display()
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn read_only() -> Error {
+    Error::new(
+        ErrorKind::PermissionDenied,
+        "the store is open as immutable: nothing is written; open it elsewhere without immutable",
+    )
 }
 
 fn defend(connection: &mut Connection, busy_timeout: Duration) -> rusqlite::Result<()> {

@@ -1,5 +1,6 @@
 //! Records in one SQLite file.
 
+mod bulk;
 mod create;
 mod database;
 mod errors;

@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
+use super::bulk;
 use super::errors::storage_error;
 use crate::error::{Error, Result};
 use crate::records::rows::EntityRow;
@@ -428,6 +429,22 @@ impl Rows for SqliteRows<'_> {
 
     fn keys_with_tag(&self, tag: u32) -> Result<Vec<String>> {
         self.all("SELECT key_id FROM key_version WHERE tag = ?1 ORDER BY key_id", [tag], |row| row.get(0))
+    }
+
+    fn keys_after(&self, after: &str, limit: u32) -> Result<Vec<KeyRow>> {
+        bulk::keys_after(self.0, after, limit)
+    }
+
+    fn versions_between(&self, ends: (&str, &str)) -> Result<Vec<VersionRow>> {
+        bulk::versions_between(self.0, ends)
+    }
+
+    fn index_roots_between(&self, ends: (&str, &str)) -> Result<Vec<IndexRootRow>> {
+        bulk::index_roots_between(self.0, ends)
+    }
+
+    fn rewrap_version(&self, row: &VersionRow) -> Result<()> {
+        bulk::rewrap_version(self.0, row)
     }
 
     fn usage(&self, key_id: &str) -> Result<Vec<UsageRow>> {
