@@ -29,7 +29,7 @@ pub use master_key::{CallbackError, MASTER_KEY_VARIABLE, MasterKey, generate_mas
 pub use primitives::{Algorithm, KeyKind};
 pub use store::{
     CheckReport, CiphertextInfo, CreateKey, DESTRUCTION_DELAY, DestroyedVersion, Finding, IndexOptions,
-    KeyFilter, KeyInfo, Keys, Mode, OpenOptions, PURPOSES, PurposeInfo, PurposeOptions, RotateKey, RunDueFailure,
-    RunDueReport, Store, VersionInfo,
+    KeyFilter, KeyInfo, Keys, Mode, OpenOptions, PURPOSES, PurposeInfo, PurposeOptions, RotateKey,
+    RunDueFailure, RunDueReport, Store, VersionInfo,
 };
 pub use time::{Clock, Timestamp};

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use common::{Home, beside, hear, hostile, kind, orders, tell};
 use keyfold::{
-    Aad, Algorithm, CreateKey, DESTRUCTION_DELAY, Error, ErrorKind, KeyFilter, KeyKind, Mode, OpenOptions, Operation,
-    PURPOSES, PurposeOptions, RotateKey, Store, Timestamp, VersionInfo, VersionState, limits,
+    Aad, Algorithm, CreateKey, DESTRUCTION_DELAY, Error, ErrorKind, KeyFilter, KeyKind, Mode, OpenOptions,
+    Operation, PURPOSES, PurposeOptions, RotateKey, Store, Timestamp, VersionInfo, VersionState, limits,
 };
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -141,10 +141,14 @@ fn every_operation_in_every_state() {
             }
         };
         let key = store.key("k").unwrap();
-        check(Operation::Decrypt, key.decrypt(&sealed, Aad::NONE).map(|opened| assert_eq!(opened, b"ada"[..])));
+        check(
+            Operation::Decrypt,
+            key.decrypt(&sealed, Aad::NONE).map(|opened| assert_eq!(opened, b"ada"[..])),
+        );
         check(Operation::Decrypt, key.decryption(&sealed).map(drop));
         // Whoever encrypts does so by the current version.
-        let encrypted = key.encrypt(b"ada", Aad::NONE).map(|sealed| store.inspect(sealed).unwrap()[0].version);
+        let encrypted =
+            key.encrypt(b"ada", Aad::NONE).map(|sealed| store.inspect(sealed).unwrap()[0].version);
         match &encrypted {
             Ok(by) if *by == number => check(Operation::Encrypt, Ok(())),
             Ok(_) => assert!(!is_current && !archived, "{name}"),
@@ -169,7 +173,12 @@ fn every_operation_in_every_state() {
 }
 
 /// What the calls do to a version in this standing: the state after it, or the error; and whether that is current.
-fn expected(state: VersionState, is_current: bool, archived: bool, call: &str) -> Result<VersionState, ErrorKind> {
+fn expected(
+    state: VersionState,
+    is_current: bool,
+    archived: bool,
+    call: &str,
+) -> Result<VersionState, ErrorKind> {
     use ErrorKind::{InUse, InvalidArgument, KeyUnavailable};
     use VersionState::*;
     let in_use = is_current && !archived;
@@ -197,8 +206,16 @@ fn expected(state: VersionState, is_current: bool, archived: bool, call: &str) -
 #[test]
 fn every_change_in_every_state() {
     let calls = [
-        "staged", "enabled", "decrypt_only", "disabled", "revoked", "pending_destruction", "destroyed", "promote",
-        "schedule", "cancel",
+        "staged",
+        "enabled",
+        "decrypt_only",
+        "disabled",
+        "revoked",
+        "pending_destruction",
+        "destroyed",
+        "promote",
+        "schedule",
+        "cancel",
     ];
     for (state, is_current, archived) in standings() {
         for call in calls {
@@ -247,17 +264,24 @@ fn cancelling_brings_back_what_was_before_and_never_more() {
     store.create_key("k", &CreateKey::new()).unwrap();
     let old = store.encrypt("k", b"ada", Aad::NONE).unwrap();
     store.rotate_key("k").unwrap();
-    for state in [VersionState::Enabled, VersionState::DecryptOnly, VersionState::Disabled, VersionState::Revoked] {
+    for state in
+        [VersionState::Enabled, VersionState::DecryptOnly, VersionState::Disabled, VersionState::Revoked]
+    {
         store.set_version_state("k", 1, state, Some("why it is so")).unwrap();
         let before = version(&store, "k", 1);
         for _ in 0..2 {
             let pending = store.schedule_destruction("k", 1, None).unwrap();
             let at = Timestamp::from_milliseconds(START + DESTRUCTION_DELAY.as_millis() as i64);
             assert_eq!((pending.state, pending.destroy_at), (VersionState::PendingDestruction, Some(at)));
-            assert_eq!(pending.state_reason.as_deref(), (state != VersionState::Enabled).then_some("why it is so"));
+            assert_eq!(
+                pending.state_reason.as_deref(),
+                (state != VersionState::Enabled).then_some("why it is so")
+            );
             assert_eq!(kind(store.decrypt("k", &old, Aad::NONE)), ErrorKind::KeyUnavailable);
             let error = store.schedule_destruction("k", 1, Some(DAY)).unwrap_err();
-            assert!(error.message().contains("cancel_destruction") && error.message().contains(&at.to_string()));
+            assert!(
+                error.message().contains("cancel_destruction") && error.message().contains(&at.to_string())
+            );
             assert_eq!(store.cancel_destruction("k", 1).unwrap(), before);
         }
         assert_eq!(store.decrypt("k", &old, Aad::NONE).is_ok(), state.may_decrypt());
@@ -271,7 +295,9 @@ fn cancelling_brings_back_what_was_before_and_never_more() {
 fn staging_promoting_and_going_back() {
     let home = Home::new();
     let store = home.open_with_key("k");
-    let other = home.open_with(&OpenOptions::new().refresh_interval(Duration::from_secs(3600)).max_stale(DAY)).unwrap();
+    let other = home
+        .open_with(&OpenOptions::new().refresh_interval(Duration::from_secs(3600)).max_stale(DAY))
+        .unwrap();
     let theirs = other.key("k").unwrap();
     let by = |sealed: &[u8]| store.inspect(sealed).unwrap()[0].version;
     let encrypt = || store.encrypt("k", b"ada", Aad::NONE).unwrap();
@@ -416,7 +442,10 @@ fn an_expired_version_decrypts_and_does_not_encrypt() {
     assert!(key.encrypt(b"ada", Aad::NONE).is_ok());
     hands.pass(Duration::from_millis(1));
     let error = key.encrypt(b"ada", Aad::NONE).unwrap_err();
-    assert_eq!((error.kind(), error.key_id(), error.version()), (ErrorKind::KeyUnavailable, Some("k"), Some(1)));
+    assert_eq!(
+        (error.kind(), error.key_id(), error.version()),
+        (ErrorKind::KeyUnavailable, Some("k"), Some(1))
+    );
     assert!(error.message().contains(&until.to_string()) && error.message().contains("rotate"), "{error}");
     assert_eq!(kind(key.encryption().map(drop)), ErrorKind::KeyUnavailable);
     assert_eq!(kind(store.encrypt("k", b"ada", Aad::NONE)), ErrorKind::KeyUnavailable);
@@ -557,7 +586,8 @@ fn nothing_is_left_in_the_slack_of_pages() {
         let home = Home::new();
         let store = open(&home, &Hands::new());
         let mut random = common::Random(seed);
-        let ids: Vec<String> = (0..40).map(|_| format!("key-{:x}", random.number() >> random.below(40))).collect();
+        let ids: Vec<String> =
+            (0..40).map(|_| format!("key-{:x}", random.number() >> random.below(40))).collect();
         for id in &ids {
             store.create_key(id, &CreateKey::new().exist_ok(true)).unwrap();
         }
@@ -644,7 +674,11 @@ fn delays_have_bounds() {
     store.rotate_key("k").unwrap();
     let longest = limits::PERIOD;
     for bad in [longest + Duration::from_millis(1), Duration::MAX, Duration::from_nanos(1)] {
-        assert_eq!(kind(store.schedule_destruction("k", 1, Some(bad))), ErrorKind::InvalidArgument, "{bad:?}");
+        assert_eq!(
+            kind(store.schedule_destruction("k", 1, Some(bad))),
+            ErrorKind::InvalidArgument,
+            "{bad:?}"
+        );
     }
     let at = store.schedule_destruction("k", 1, Some(longest)).unwrap().destroy_at.unwrap();
     assert_eq!(at.milliseconds(), START + longest.as_millis() as i64);
@@ -779,7 +813,10 @@ fn purposes_built_in_and_registered() {
     assert!(again.check().unwrap().ok);
     let longest = "x".repeat(limits::PURPOSE_BYTES);
     assert!(again.register_purpose(&longest, &PurposeOptions::new()).is_ok());
-    assert_eq!(kind(again.register_purpose(&(longest + "x"), &PurposeOptions::new())), ErrorKind::LimitExceeded);
+    assert_eq!(
+        kind(again.register_purpose(&(longest + "x"), &PurposeOptions::new())),
+        ErrorKind::LimitExceeded
+    );
     for bad in ["", "a b", "a/b", "ä", "a\0"] {
         assert_eq!(kind(again.register_purpose(bad, &PurposeOptions::new())), ErrorKind::InvalidArgument);
         assert_eq!(kind(again.key_for(bad)), ErrorKind::InvalidArgument);
@@ -930,12 +967,7 @@ fn filters() {
     let home = Home::new();
     let store = open(&home, &Hands::new());
     let label = |options: CreateKey, team: &str| options.label("team", team).label("tier", "1");
-    store
-        .create_keys(&[
-            ("100%", CreateKey::new()),
-            ("nothing", CreateKey::new()),
-        ])
-        .unwrap_err();
+    store.create_keys(&[("100%", CreateKey::new()), ("nothing", CreateKey::new())]).unwrap_err();
     store
         .create_keys(&[
             ("a_b", label(CreateKey::new(), "web").purpose("pii").description("100% of e-mail")),
@@ -952,8 +984,7 @@ fn filters() {
         let filter = KeyFilter::from_json(json).unwrap();
         let listed: Vec<String> =
             store.list_keys(&filter).unwrap().into_iter().map(|info| info.key_id).collect();
-        let read: Vec<String> =
-            store.iter_keys(&filter).unwrap().map(|info| info.unwrap().key_id).collect();
+        let read: Vec<String> = store.iter_keys(&filter).unwrap().map(|info| info.unwrap().key_id).collect();
         assert_eq!(listed, read, "{json}");
         listed
     };
@@ -1007,16 +1038,30 @@ fn reading_a_long_list_in_pages() {
     };
     assert_eq!(read(&KeyFilter::new()), ids);
     let mut filter = KeyFilter::new();
-    for limit in [1, limits::PAGE_KEYS, limits::PAGE_KEYS + 1, 2 * limits::PAGE_KEYS, ids.len(), ids.len() + 1] {
+    for limit in
+        [1, limits::PAGE_KEYS, limits::PAGE_KEYS + 1, 2 * limits::PAGE_KEYS, ids.len(), ids.len() + 1]
+    {
         filter.limit = Some(limit);
         assert_eq!(read(&filter), ids[..limit.min(ids.len())]);
     }
+    assert_eq!(store.list_keys(&KeyFilter::new()).unwrap().len(), ids.len());
+    // Passed over for pages before one is found.
+    let mut search = KeyFilter::new();
+    search.search = ids.last().cloned();
+    assert_eq!(read(&search), ids[ids.len() - 1..]);
+    search.limit = Some(2);
+    assert_eq!(store.list_keys(&search).unwrap().len(), 1);
+    search.after = ids.last().cloned();
+    assert_eq!(store.list_keys(&search).unwrap(), []);
+    assert_eq!(kind(store.key_for("pii").map(drop)), ErrorKind::NotFound);
+    store.create_key("m", &CreateKey::new().purpose("pii")).unwrap();
+    assert_eq!(store.key_for("pii").unwrap().id(), "m");
     // What happens to others meanwhile changes nothing; what comes after what was read is seen.
     let mut keys = store.iter_keys(&KeyFilter::new()).unwrap();
     assert_eq!(keys.next().unwrap().unwrap().key_id, ids[0]);
     store.create_keys(&[("a-before", CreateKey::new()), ("z-after", CreateKey::new())]).unwrap();
     let rest: Vec<String> = keys.by_ref().map(|info| info.unwrap().key_id).collect();
-    assert_eq!((rest.len(), rest.last().unwrap().as_str()), (ids.len(), "z-after"));
+    assert_eq!((rest.len(), rest.last().unwrap().as_str()), (ids.len() + 1, "z-after"));
     assert!(keys.next().is_none());
     let mut keys = store.iter_keys(&KeyFilter::new()).unwrap();
     keys.next().unwrap().unwrap();
@@ -1030,16 +1075,22 @@ fn reading_a_long_list_in_pages() {
 #[test]
 fn a_list_that_was_read_before_is_verified_again() {
     let attacks = [
-        ("DELETE FROM key_version WHERE key_id = 'b'; DELETE FROM index_root WHERE scope = 'key/b'; \
-          DELETE FROM key WHERE key_id = 'b'; DELETE FROM entity WHERE id = 'b'", true),
+        (
+            "DELETE FROM key_version WHERE key_id = 'b'; DELETE FROM index_root WHERE scope = 'key/b'; \
+          DELETE FROM key WHERE key_id = 'b'; DELETE FROM entity WHERE id = 'b'",
+            true,
+        ),
         ("UPDATE key SET labels = '{}' WHERE key_id = 'b'", true),
         ("UPDATE key SET description = 'found' WHERE key_id = 'b'", true),
         ("UPDATE key SET archived = 0 WHERE key_id = 'b'", true),
         ("UPDATE key_version SET state = 'enabled' WHERE key_id = 'b'", true),
         ("UPDATE key_version SET state_before = 'enabled' WHERE key_id = 'b'", true),
         // Covered by the root that was read; it shows when that changes.
-        ("INSERT INTO key SELECT 'bb', kind, algorithm, NULL, description, labels, exportable, archived, on_limit, \
-          expires_in, created_at FROM key WHERE key_id = 'b'", false),
+        (
+            "INSERT INTO key SELECT 'bb', kind, algorithm, NULL, description, labels, exportable, archived, on_limit, \
+          expires_in, created_at FROM key WHERE key_id = 'b'",
+            false,
+        ),
         ("INSERT INTO entity VALUES (7, 'key', 'bb', zeroblob(32))", false),
         ("DELETE FROM entity WHERE id = 'b'", false),
     ];

@@ -44,7 +44,8 @@ pub(crate) struct Standing {
 
 const FINAL: &str = "that is final; make another version with rotate_key";
 const CANCEL_FIRST: &str = "cancel_destruction first";
-const IN_USE: &str = "it is the current version; rotate the key, promote another version or archive the key first";
+const IN_USE: &str =
+    "it is the current version; rotate the key, promote another version or archive the key first";
 const NOT_SCHEDULED: &str = "its destruction is not scheduled";
 
 impl Change {
@@ -91,7 +92,9 @@ impl Standing {
             (S::PendingDestruction, _) => Refused(KeyUnavailable, CANCEL_FIRST),
             (_, C::CancelDestruction | C::Destroy) => Refused(InvalidArgument, NOT_SCHEDULED),
 
-            (_, C::Promote) if self.archived => Refused(KeyUnavailable, "its key is archived, which is final"),
+            (_, C::Promote) if self.archived => {
+                Refused(KeyUnavailable, "its key is archived, which is final")
+            }
             (S::Enabled, C::Promote) if self.is_current => Unchanged,
             (S::Staged | S::Enabled, C::Promote) => Becomes(S::Enabled),
             (S::Revoked, C::Promote) => Refused(KeyUnavailable, FINAL),
@@ -108,7 +111,9 @@ impl Standing {
 
             (S::Revoked, _) => Refused(KeyUnavailable, FINAL),
             (S::Staged, C::Enable) => Refused(InvalidArgument, "promote_version is what enables it"),
-            (S::Enabled, C::Enable) | (S::DecryptOnly, C::DecryptOnly) | (S::Disabled, C::Disable) => Unchanged,
+            (S::Enabled, C::Enable) | (S::DecryptOnly, C::DecryptOnly) | (S::Disabled, C::Disable) => {
+                Unchanged
+            }
             (_, C::Enable) => Becomes(S::Enabled),
             (_, C::DecryptOnly | C::Disable) if in_use => Refused(InUse, IN_USE),
             (_, C::DecryptOnly) => Becomes(S::DecryptOnly),
@@ -215,9 +220,7 @@ mod tests {
                     )),
                     VersionState::PendingDestruction => assert!(matches!(
                         verdict,
-                        Verdict::Refused(..)
-                            | Verdict::Returns
-                            | Verdict::Becomes(VersionState::Destroyed)
+                        Verdict::Refused(..) | Verdict::Returns | Verdict::Becomes(VersionState::Destroyed)
                     )),
                     _ => {}
                 }
@@ -227,7 +230,8 @@ mod tests {
 
     #[test]
     fn states_that_other_calls_lead_to_are_not_set() {
-        let set: Vec<_> = VersionState::ALL.into_iter().filter_map(|state| Change::setting(state).ok()).collect();
+        let set: Vec<_> =
+            VersionState::ALL.into_iter().filter_map(|state| Change::setting(state).ok()).collect();
         assert_eq!(set, [Change::Enable, Change::DecryptOnly, Change::Disable, Change::Revoke]);
     }
 }

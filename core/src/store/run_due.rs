@@ -66,9 +66,9 @@ impl Store {
             match self.shared.destroy_due(&key_id) {
                 Ok(destroyed) => report.destroyed.extend(destroyed),
                 // Where the root itself does not verify, the purge says so.
-                Err(error) if error.kind() == ErrorKind::IntegrityError => report
-                    .failures
-                    .push(RunDueFailure { key_id, problem: error.message().to_owned() }),
+                Err(error) if error.kind() == ErrorKind::IntegrityError => {
+                    report.failures.push(RunDueFailure { key_id, problem: error.message().to_owned() })
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -130,4 +130,3 @@ fn shred(act: &Act<'_>, row: &mut VersionRow, state: &str) -> Result<()> {
     row.wrapped = Vec::new();
     act.rows().put_version(row)
 }
-

@@ -88,7 +88,9 @@ impl Store {
             act.tree.authenticate(EntityId::key(key_id))?;
             record(act, &row, change, reason)?;
             if let Some(version) = successor {
-                act.record(Event::new("rotate_key").key(key_id).version(version).detail("after a revocation"))?;
+                act.record(
+                    Event::new("rotate_key").key(key_id).version(version).detail("after a revocation"),
+                )?;
             }
             VersionInfo::from_row(&row)
         })
