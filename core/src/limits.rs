@@ -96,7 +96,7 @@ pub const BUSY_TIMEOUT: Duration = Duration::from_secs(3600);
 pub const CLOSE_WAIT: Duration = Duration::from_secs(1);
 /// Shortest time between two looks for a version newer than those known: 100 looks a second.
 pub const LOOK_SPACING: Duration = Duration::from_millis(10);
-/// How long a purge waits for readers of the log; until then writers wait with it.
+/// How long a purge waits for other readers and writers; until then writers wait with it.
 pub const PURGE_WAIT: Duration = Duration::from_millis(250);
 /// Longest value that SQLite may read from a row, in bytes.
 pub(crate) const ROW_BYTES: i32 = 4 << 20;

@@ -4,6 +4,7 @@
 //! listing; and what is known of a key stays known while its MAC stays the same.
 
 use crate::error::{Error, Result};
+use crate::limits;
 use crate::records::tree::Tree;
 use crate::records::{EntityId, EntityKind};
 
@@ -79,9 +80,14 @@ impl KeyIndex {
         }
     }
 
-    /// Every key with its facts, verified where they are not known yet.
-    pub(super) fn facts(&mut self, tree: &Tree<'_>) -> Result<impl Iterator<Item = (&str, &KeyFacts)>> {
+    /// Verifies as many keys that nothing is known of as the reader's lock may be held for. False where none is left.
+    pub(super) fn learn(&mut self, tree: &Tree<'_>) -> Result<bool> {
+        let mut left = limits::PAGE_KEYS;
         for key in self.keys.iter_mut().filter(|key| key.facts.is_none()) {
+            if left == 0 {
+                return Ok(true);
+            }
+            left -= 1;
             let entity = EntityId::key(&key.key_id);
             tree.verify_against(entity, &key.mac)?;
             let row = tree.rows().key(&key.key_id)?.ok_or_else(|| entity.damaged())?;
@@ -92,6 +98,11 @@ impl KeyIndex {
                 created_at: row.created_at,
             });
         }
-        Ok(self.keys.iter().filter_map(|key| Some((key.key_id.as_str(), key.facts.as_ref()?))))
+        Ok(false)
+    }
+
+    /// Every key that something is known of.
+    pub(super) fn facts(&self) -> impl Iterator<Item = (&str, &KeyFacts)> {
+        self.keys.iter().filter_map(|key| Some((key.key_id.as_str(), key.facts.as_ref()?)))
     }
 }

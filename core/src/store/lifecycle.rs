@@ -92,7 +92,7 @@ pub(super) fn insert_next(
     let newest = versions.last().map_or(0, |row| row.version);
     if versions.len() >= limits::VERSIONS as usize || newest >= limits::VERSIONS {
         return Err(Error::limit(format!(
-            "key {:?} has {} versions, which is the most",
+            "key {:?} has {} versions, which is the most; create another key, and archive this one",
             entity.id,
             limits::VERSIONS
         ))

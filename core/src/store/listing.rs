@@ -26,17 +26,36 @@ impl Store {
     /// The keys that match, in byte order of their ids. IntegrityError where one was changed, added or removed
     /// by someone without the master key; InvalidArgument where the filter names a kind, an algorithm or a state
     /// that does not exist.
+    ///
+    /// A list that passes over more than 1,000 keys is of several moments, so that others are not kept waiting.
     pub fn list_keys(&self, filter: &KeyFilter) -> Result<Vec<KeyInfo>> {
         filter.check()?;
+        let limit = filter.limit.unwrap_or(usize::MAX);
+        let mut after = filter.after.clone();
+        let mut infos = Vec::new();
+        while infos.len() < limit && self.list_some(filter, limit, &mut after, &mut infos)? {
+            std::thread::yield_now();
+        }
+        Ok(infos)
+    }
+
+    /// Reads on after this id, for as long as the reader's lock may be held. False where nothing is left.
+    fn list_some(
+        &self,
+        filter: &KeyFilter,
+        limit: usize,
+        after: &mut Option<String>,
+        infos: &mut Vec<KeyInfo>,
+    ) -> Result<bool> {
         self.shared.read_indexed(|tree, index| {
-            let begin = match &filter.after {
-                Some(after) => index.keys.partition_point(|key| key.key_id <= *after),
+            let begin = match after.as_deref() {
+                Some(after) => index.keys.partition_point(|key| key.key_id.as_str() <= after),
                 None => 0,
             };
-            let limit = filter.limit.unwrap_or(usize::MAX);
+            let rest = &index.keys[begin..];
+            let some = &rest[..rest.len().min(limits::PAGE_KEYS)];
             let mut periods = HashMap::new();
-            let mut infos = Vec::new();
-            for key in &index.keys[begin..] {
+            for key in some {
                 if infos.len() >= limit {
                     break;
                 }
@@ -45,23 +64,18 @@ impl Store {
                 let row = tree.rows().key(&key.key_id)?.ok_or_else(|| entity.damaged())?;
                 let versions = tree.rows().versions(&key.key_id)?;
                 let current = versions.iter().find(|row| row.is_current);
-                let period = match &row.purpose {
-                    None => None,
-                    Some(purpose) => match periods.get(purpose) {
-                        Some(period) => *period,
-                        None => {
-                            let period = rotation_period(tree, &row)?;
-                            periods.insert(purpose.clone(), period);
-                            period
-                        }
-                    },
+                let period = match row.purpose.as_ref().and_then(|purpose| periods.get(purpose)) {
+                    Some(period) => *period,
+                    None => rotation_period(tree, &row)?,
                 };
                 let info = KeyInfo::from_row(&row, current, period)?;
                 if filter.covers(&info, current) {
                     infos.push(info);
                 }
+                row.purpose.map(|purpose| periods.insert(purpose, period));
             }
-            Ok(infos)
+            *after = some.last().map(|key| key.key_id.clone());
+            Ok(some.len() < rest.len())
         })
     }
 
@@ -94,11 +108,12 @@ impl Iterator for Keys {
     type Item = Result<KeyInfo>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.page.is_empty() && !self.ended {
-            if let Err(error) = self.read_page() {
-                self.ended = true;
-                return Some(Err(error));
-            }
+        if self.page.is_empty()
+            && !self.ended
+            && let Err(error) = self.read_page()
+        {
+            self.ended = true;
+            return Some(Err(error));
         }
         self.page.pop_front().map(Ok)
     }

@@ -14,6 +14,7 @@ use crate::records::{EntityId, PurposeRow};
 use crate::store::Store;
 use crate::store::act::{Act, Event};
 use crate::store::info::serialize_period;
+use crate::store::key_index::KeyFacts;
 use crate::store::lifecycle::{check_description, stored_period};
 use crate::store::options::from_json;
 use crate::time::{Timestamp, deserialize_optional_duration};
@@ -177,29 +178,38 @@ impl Store {
     /// The handle stays with that key when a newer one is made: ask again for that one. InvalidArgument where there
     /// is no such purpose, NotFound where it has no such key.
     pub fn key_for(&self, purpose: &str) -> Result<Key> {
-        let key_id = self.shared.read_indexed(|tree, index| {
+        loop {
+            if let Some(key_id) = self.newest_of(purpose)? {
+                return self.key(&key_id);
+            }
+            std::thread::yield_now();
+        }
+    }
+
+    /// The id of the purpose's key. `None` where more keys must be read before that is known.
+    fn newest_of(&self, purpose: &str) -> Result<Option<String>> {
+        self.shared.read_indexed(|tree, index| {
             if !PURPOSES.contains(&purpose) && verified_purpose(tree, purpose)?.is_none() {
                 return Err(unknown(purpose));
             }
-            let mut newest: Option<(i64, &str)> = None;
-            for (key_id, facts) in index.facts(tree)? {
-                let candidate = (facts.created_at, key_id);
-                if facts.kind == KeyKind::Aead.name()
+            if index.learn(tree)? {
+                return Ok(None);
+            }
+            let fits = |facts: &KeyFacts| {
+                facts.kind == KeyKind::Aead.name()
                     && facts.purpose.as_deref() == Some(purpose)
                     && !facts.archived
-                    && newest.is_none_or(|newest| candidate > newest)
-                {
-                    newest = Some(candidate);
-                }
-            }
-            newest.map(|(_, key_id)| key_id.to_owned()).ok_or_else(|| {
+            };
+            let newest = index.facts().filter(|(_, facts)| fits(facts));
+            let newest = newest.max_by_key(|(key_id, facts)| (facts.created_at, *key_id));
+            let (key_id, _) = newest.ok_or_else(|| {
                 let message = format!(
                     "no key of kind aead that is not archived has purpose {purpose:?}; create one with it"
                 );
                 Error::new(ErrorKind::NotFound, message)
-            })
-        })?;
-        self.key(&key_id)
+            })?;
+            Ok(Some(key_id.to_owned()))
+        })
     }
 }
 

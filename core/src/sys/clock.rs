@@ -26,7 +26,10 @@ pub(crate) fn coarse_milliseconds() -> u64 {
 #[inline]
 pub(crate) fn coarse_wall_milliseconds() -> i64 {
     let time = read(COARSE_WALL);
-    (time.tv_sec as i64).saturating_mul(1_000).saturating_add(time.tv_nsec as i64 / 1_000_000)
+    // The fields are 32 bits on some systems.
+    #[allow(clippy::unnecessary_cast)]
+    let (seconds, nanoseconds) = (time.tv_sec as i64, time.tv_nsec as i64);
+    seconds.saturating_mul(1_000).saturating_add(nanoseconds / 1_000_000)
 }
 
 #[inline]
