@@ -36,7 +36,7 @@ pub(crate) use hash::{HmacKey, equal, hkdf_sha256, sha256};
 pub(crate) use hpke::{hpke_open, hpke_public_key, hpke_seal};
 pub(crate) use identity::{Identity, verify_signature};
 pub(crate) use random::{draw_nonce, random_bytes};
-pub(crate) use stream::{HEADER_LENGTH, Header, SEGMENT_LENGTH, Segments, make_header};
+pub(crate) use stream::{HEADER_LENGTH, Header, SEGMENT_LENGTH, Segments};
 
 /// The backend that serves.
 #[cfg(feature = "aws-lc")]
