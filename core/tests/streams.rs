@@ -716,6 +716,13 @@ fn only_regular_files_are_replaced() {
         (&work.join("none"), &work.join("out"), ErrorKind::NotFound),
         (&folder, &work.join("out"), ErrorKind::InvalidArgument),
         (Path::new(""), &work.join("out"), ErrorKind::NotFound),
+        (&plain.join("x"), &work.join("out"), ErrorKind::NotFound),
+        (&plain, &plain.join("x"), ErrorKind::NotFound),
+        (&plain, &work.join("a\0b"), ErrorKind::InvalidArgument),
+        (&plain, &work.join("a\0b/c"), ErrorKind::InvalidArgument),
+        (&work.join("a\0b"), &work.join("out"), ErrorKind::InvalidArgument),
+        (&plain, &work.join("n".repeat(256)), ErrorKind::InvalidArgument),
+        (&work.join("n".repeat(256)), &work.join("out"), ErrorKind::InvalidArgument),
     ] {
         assert_eq!(kind(key.encrypt_file(from, to, b"aad", &force)), expected, "{from:?} to {to:?}");
     }

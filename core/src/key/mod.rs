@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::format::{
-    Aad, Envelope, PREFIX_LENGTH, TEXT_PREFIX, decode_ciphertext, decode_ciphertext_on, from_text, prefix,
-    to_text_into,
+    Aad, Envelope, PREFIX_LENGTH, Scratch, TEXT_PREFIX, decode_ciphertext, decode_ciphertext_into, from_text,
+    prefix, to_text_into,
 };
 use crate::keyring::{Entry, Loaded, Material, Snapshot, Version};
 use crate::limits;
@@ -73,10 +73,9 @@ impl Key {
     /// DecryptionFailed, always with the same message, where anything is wrong with ciphertext, key or aad;
     /// KeyUnavailable where the version's state forbids it.
     pub fn decrypt<'a>(&self, ciphertext: impl AsRef<[u8]>, aad: impl Into<Aad<'a>>) -> Result<Plaintext> {
-        let mut stack = [0; STACK];
-        let bytes = decode_ciphertext_on(ciphertext.as_ref(), &mut stack);
-        let bytes = bytes.ok_or_else(|| self.decryption_failed())?;
-        let decryption = self.decryption(&bytes)?;
+        let mut scratch = Scratch::new();
+        let bytes = decode_ciphertext_into(ciphertext.as_ref(), &mut scratch);
+        let decryption = self.decryption(bytes.ok_or_else(|| self.decryption_failed())?)?;
         let mut out = Plaintext::with_capacity(decryption.length());
         decryption.append(aad.into(), out.buffer())?;
         Ok(out)
@@ -85,17 +84,10 @@ impl Key {
     /// Encrypts a text for a text column: `kf1.` and base64url.
     pub fn encrypt_text<'a>(&self, plaintext: &str, aad: impl Into<Aad<'a>>) -> Result<String> {
         let encryption = self.encryption()?;
-        let length = encryption.length(plaintext.len())?;
+        let mut sealed = Scratch::from_elem(0, encryption.length(plaintext.len())?);
+        encryption.write(plaintext.as_bytes(), aad, &mut sealed)?;
         let mut text = String::new();
-        let mut stack = [0; STACK];
-        if let Some(sealed) = stack.get_mut(..length) {
-            encryption.write(plaintext.as_bytes(), aad, sealed)?;
-            to_text_into(sealed, &mut text);
-        } else {
-            let mut sealed = Vec::with_capacity(length);
-            encryption.append(plaintext.as_bytes(), aad.into(), &mut sealed)?;
-            to_text_into(&sealed, &mut text);
-        }
+        to_text_into(&sealed, &mut text);
         Ok(text)
     }
 
@@ -371,9 +363,6 @@ fn open_under(
     };
     opened.map_err(|_| key.decryption_failed())
 }
-
-/// Ciphertexts up to this length need no buffer on the heap on their way to or from text.
-const STACK: usize = 512;
 
 /// The kinds of keys that encrypt messages.
 const ENCRYPTING: [KeyKind; 2] = [KeyKind::Aead, KeyKind::Deterministic];

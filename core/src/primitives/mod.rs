@@ -44,7 +44,7 @@ pub(crate) use password::{Argon2Cost, DEFAULT_PBKDF2_ROUNDS, argon2id, pbkdf2_sh
 pub(crate) use random::{draw_nonce, random_bytes};
 pub(crate) use shamir::{SecretShare, combine_shares, split_secret};
 pub(crate) use siv::Siv;
-pub(crate) use stream::{HEADER_LENGTH, Header, SEGMENT_LENGTH, Segments, make_header};
+pub(crate) use stream::{HEADER_LENGTH, Header, SEGMENT_LENGTH, Segments};
 
 /// The backend that serves.
 #[cfg(feature = "aws-lc")]

@@ -22,14 +22,27 @@ const PREFIX_LENGTH: usize = 7;
 const NONCE_LENGTH: usize = PREFIX_LENGTH + 4 + 1;
 
 /// What a stream begins with.
-pub(crate) type Header = [u8; HEADER_LENGTH];
+pub(crate) struct Header([u8; HEADER_LENGTH]);
 
-/// A header for a new stream. From the kernel: its salt must never repeat.
-pub(crate) fn make_header() -> Result<Header, Failure> {
-    let mut header = [0; HEADER_LENGTH];
-    header[0] = HEADER_LENGTH as u8;
-    random_bytes(&mut header[1..])?;
-    Ok(header)
+impl Header {
+    /// For a new stream. From the kernel: its salt must never repeat.
+    pub(crate) fn make() -> Result<Self, Failure> {
+        let mut header = [0; HEADER_LENGTH];
+        header[0] = HEADER_LENGTH as u8;
+        random_bytes(&mut header[1..])?;
+        Ok(Self(header))
+    }
+
+    /// Of a stream's first segment. `None` where the bytes do not begin as a stream does.
+    pub(crate) fn parse(segment: &[u8]) -> Option<Self> {
+        let header = segment.first_chunk::<HEADER_LENGTH>()?;
+        let is_whole = segment.len() >= HEADER_LENGTH + TAG_LENGTH;
+        (is_whole && usize::from(header[0]) == HEADER_LENGTH).then_some(Self(*header))
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8; HEADER_LENGTH] {
+        &self.0
+    }
 }
 
 /// One stream's key, and the number of its next segment.
@@ -40,13 +53,9 @@ pub(crate) struct Segments {
 }
 
 impl Segments {
-    /// At the beginning of the stream with this header. `Failure` where the header is none.
+    /// At the beginning of the stream with this header.
     pub(crate) fn derive(main_key: &[u8], header: &Header, aad: &[u8]) -> Result<Self, Failure> {
-        let [length, random @ ..] = header;
-        if usize::from(*length) != HEADER_LENGTH {
-            return Err(Failure);
-        }
-        let (salt, prefix) = random.split_at(SALT_LENGTH);
+        let (salt, prefix) = header.0[1..].split_at(SALT_LENGTH);
         let mut derived = SecretBytes::zeroed(32);
         hkdf_sha256(main_key, salt, aad, derived.expose_mut())?;
         let cipher = Cipher::new(Algorithm::Aes256Gcm, derived.expose_32());
@@ -95,7 +104,7 @@ mod tests {
 
     #[test]
     fn the_number_of_segments_ends() {
-        let header = make_header().unwrap();
+        let header = Header::make().unwrap();
         let mut segments = Segments::derive(&[1; 32], &header, b"").unwrap();
         segments.next = STREAM_SEGMENTS - 1;
         assert!(segments.may_go_on());
@@ -108,7 +117,7 @@ mod tests {
 
     #[test]
     fn nothing_follows_the_last() {
-        let mut segments = Segments::derive(&[1; 32], &make_header().unwrap(), b"").unwrap();
+        let mut segments = Segments::derive(&[1; 32], &Header::make().unwrap(), b"").unwrap();
         segments.seal(&mut [1], true).unwrap();
         assert!(!segments.may_go_on());
         assert_eq!(segments.seal(&mut [1], true), Err(Failure));
@@ -116,18 +125,23 @@ mod tests {
 
     #[test]
     fn headers_are_checked_and_differ() {
-        let header = make_header().unwrap();
-        assert_ne!(header, make_header().unwrap());
+        let header = Header::make().unwrap();
+        assert_ne!(header.0, Header::make().unwrap().0);
+        let segment = [&header.0[..], &[0; TAG_LENGTH]].concat();
+        assert_eq!(Header::parse(&segment).unwrap().0, header.0);
+        for length in 0..segment.len() {
+            assert!(Header::parse(&segment[..length]).is_none());
+        }
         for first in (0..=255u8).filter(|first| usize::from(*first) != HEADER_LENGTH) {
-            let mut other = header;
+            let mut other = segment.clone();
             other[0] = first;
-            assert!(Segments::derive(&[1; 32], &other, b"").is_err());
+            assert!(Header::parse(&other).is_none());
         }
     }
 
     #[test]
     fn key_salt_prefix_aad_number_and_end_are_bound() {
-        let header = make_header().unwrap();
+        let header = Header::make().unwrap();
         let mut sealed = *b"a segment";
         let tag = Segments::derive(&[1; 32], &header, b"aad").unwrap().seal(&mut sealed, false).unwrap();
         let segment = [&sealed[..], &tag].concat();
@@ -140,9 +154,9 @@ mod tests {
             opened
         };
         let changed = |at: usize| {
-            let mut other = header;
+            let mut other = *header.as_bytes();
             other[at] ^= 1;
-            other
+            Header(other)
         };
         assert!(opens([1; 32], &header, b"aad", 0, false));
         assert!(!opens([2; 32], &header, b"aad", 0, false));

@@ -1,7 +1,7 @@
 //! Decrypting many values.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::{Envelope, TEXT_PREFIX, decode_ciphertext_into};
+use crate::format::{Envelope, Scratch, TEXT_PREFIX, decode_ciphertext_into};
 use crate::key::plaintext::wipe;
 use crate::key::{Key, open_under, snapshot, split};
 use crate::keyring::{Loaded, Version};
@@ -30,7 +30,7 @@ pub struct BatchDecryption<'a> {
     aads: Prepared<'a>,
     room: Room,
     /// A text form's bytes.
-    scratch: Vec<u8>,
+    scratch: Scratch,
 }
 
 /// One value of a batch, its version found.
@@ -81,7 +81,7 @@ impl Key {
             loaded: self.shared.current(&self.entry)?,
             looked: false,
             room: Room::new(count),
-            scratch: Vec::new(),
+            scratch: Scratch::new(),
         })
     }
 

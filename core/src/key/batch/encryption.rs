@@ -1,7 +1,7 @@
 //! Encrypting many values.
 
 use crate::error::Result;
-use crate::format::{text_length, to_text_into};
+use crate::format::{Scratch, text_length, to_text_into};
 use crate::key::{Encryption, Key};
 use crate::limits;
 
@@ -31,12 +31,16 @@ use super::{Aads, Packed, PackedText, Prepared, Room, too_long};
 /// # }
 /// ```
 pub struct BatchEncryption<'a> {
+    values: Values<'a>,
+    /// A ciphertext that is about to become text.
+    scratch: Scratch,
+}
+
+struct Values<'a> {
     encryption: Encryption<'a>,
     aads: Prepared<'a>,
     nonces: Nonces,
     room: Room,
-    /// A ciphertext that is about to become text.
-    scratch: Vec<u8>,
 }
 
 impl Key {
@@ -96,13 +100,8 @@ impl Key {
         let encryption = self.encryption()?;
         // Refuses keys of other kinds, even where there is no value.
         encryption.length(0)?;
-        Ok(BatchEncryption {
-            encryption,
-            aads,
-            nonces: Nonces::new(),
-            room: Room::new(count),
-            scratch: Vec::new(),
-        })
+        let values = Values { encryption, aads, nonces: Nonces::new(), room: Room::new(count) };
+        Ok(BatchEncryption { values, scratch: Scratch::new() })
     }
 }
 
@@ -110,35 +109,25 @@ impl BatchEncryption<'_> {
     /// The length of the ciphertext of so long a plaintext. LimitExceeded past 64 MiB.
     #[inline]
     pub fn length(&self, plaintext: usize) -> Result<usize> {
-        self.encryption.length(plaintext)
+        self.values.encryption.length(plaintext)
     }
 
     /// Encrypts the value at this place into `out`, which has [`BatchEncryption::length`] bytes.
     #[inline]
     pub fn write(&mut self, index: usize, plaintext: &[u8], out: &mut [u8]) -> Result<()> {
-        self.seal(plaintext, index, out).map_err(|error| error.with_index(index))
+        self.values.seal(index, plaintext, out).map_err(|error| error.with_index(index))
     }
 
     /// Encrypts the value at this place and appends its text form.
     pub fn append_text(&mut self, index: usize, plaintext: &[u8], out: &mut String) -> Result<()> {
         let length = self.length(plaintext.len()).map_err(|error| error.with_index(index))?;
-        let mut scratch = std::mem::take(&mut self.scratch);
-        scratch.resize(length, 0);
-        let outcome = self.write(index, plaintext, &mut scratch);
-        if outcome.is_ok() {
-            to_text_into(&scratch, out);
-        }
-        self.scratch = scratch;
-        outcome
-    }
-
-    #[inline]
-    fn seal(&mut self, plaintext: &[u8], index: usize, out: &mut [u8]) -> Result<()> {
-        let expected = self.room.values;
-        self.room.take(out.len())?;
-        let aad = self.aads.of(index)?;
-        let nonce = self.nonces.next(self.encryption.nonce_length()?, expected)?;
-        self.encryption.seal(nonce, plaintext, aad, out)
+        self.scratch.resize(length, 0);
+        let sealed = self.values.seal(index, plaintext, &mut self.scratch);
+        sealed.map_err(|error| error.with_index(index))?;
+        // Not exactly: one caller's text takes many values.
+        out.reserve(text_length(length));
+        to_text_into(&self.scratch, out);
+        Ok(())
     }
 
     /// The length of all outputs together.
@@ -153,5 +142,16 @@ impl BatchEncryption<'_> {
             }
         }
         Ok(total)
+    }
+}
+
+impl Values<'_> {
+    #[inline]
+    fn seal(&mut self, index: usize, plaintext: &[u8], out: &mut [u8]) -> Result<()> {
+        let expected = self.room.values;
+        self.room.take(out.len())?;
+        let aad = self.aads.of(index)?;
+        let nonce = self.nonces.next(self.encryption.nonce_length()?, expected)?;
+        self.encryption.seal(nonce, plaintext, aad, out)
     }
 }

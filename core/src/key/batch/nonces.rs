@@ -23,6 +23,9 @@ impl Nonces {
     /// The next nonce; `expected` are still to come, this one included.
     #[inline]
     pub(super) fn next(&mut self, length: usize, expected: usize) -> Result<&[u8]> {
+        if length == 0 {
+            return Ok(&[]);
+        }
         if self.drawn - self.used < length || self.epoch != fork::epoch() {
             self.draw(length, expected)?;
         }
@@ -70,6 +73,13 @@ mod tests {
         nonces.next(12, 1_000).unwrap();
         nonces.next(12, 1_000).unwrap();
         assert_eq!((nonces.used, nonces.drawn), (12, BLOCK));
+    }
+
+    #[test]
+    fn algorithms_without_nonces_draw_none() {
+        let mut nonces = Nonces::new();
+        assert!(nonces.next(0, 10).unwrap().is_empty());
+        assert_eq!(nonces.drawn, 0);
     }
 
     /// What was drawn before a fork stays the parent's.

@@ -99,7 +99,7 @@ impl StreamEncryptor {
     fn emit(&mut self, part: &[u8], last: bool, out: &mut Vec<u8>) -> Result<()> {
         let sealing = self.sealing.as_mut().ok_or_else(|| stream::over(&self.key))?;
         if let Some(header) = sealing.take_header() {
-            out.extend_from_slice(&header);
+            out.extend_from_slice(header.as_bytes());
         }
         let body = out.len();
         out.reserve(self.pending.len() + part.len() + TAG_LENGTH);

@@ -143,7 +143,8 @@ fn refused(path: &Path) -> Error {
 
 fn unreadable(path: &Path, error: io::Error) -> Error {
     let kind = match error.kind() {
-        io::ErrorKind::NotFound => ErrorKind::NotFound,
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => ErrorKind::NotFound,
+        io::ErrorKind::InvalidInput | io::ErrorKind::InvalidFilename => ErrorKind::InvalidArgument,
         io::ErrorKind::PermissionDenied => ErrorKind::PermissionDenied,
         _ => ErrorKind::Storage,
     };

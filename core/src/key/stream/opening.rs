@@ -20,7 +20,8 @@ impl Opening {
     /// The current version is tried first, then the others from the newest on; where none fits, those that another
     /// process made in the meantime.
     pub(super) fn find(key: &Key, aad: &[u8], segment: &mut [u8], last: bool) -> Result<(Self, usize)> {
-        let mut search = Search { key, aad, sealed: None, tried: Vec::new() };
+        let header = Header::parse(segment).ok_or_else(|| Error::decryption_failed(key.id()))?;
+        let mut search = Search { key, aad, header, sealed: None, tried: Vec::new() };
         if let Some(found) = search.run(segment, last)? {
             return Ok(found);
         }
@@ -49,6 +50,7 @@ impl Opening {
 struct Search<'a> {
     key: &'a Key,
     aad: &'a [u8],
+    header: Header,
     /// The segment as it was: a failed attempt wipes it.
     sealed: Option<Vec<u8>>,
     /// Tags of the versions that it was not.
@@ -78,13 +80,9 @@ impl Search<'_> {
         segment: &mut [u8],
         last: bool,
     ) -> Result<Option<(Opening, usize)>> {
-        let Some(header) = segment.first_chunk::<HEADER_LENGTH>() else { return Ok(None) };
-        let header: Header = *header;
         let material = snapshot.material(version)?;
         let Material::Stream(main_key) = &*material else { return Ok(None) };
-        let Ok(mut segments) = Segments::derive(main_key.expose(), &header, self.aad) else {
-            return Ok(None);
-        };
+        let mut segments = Segments::derive(main_key.expose(), &self.header, self.aad)?;
         match &self.sealed {
             Some(sealed) => segment.copy_from_slice(sealed),
             None => self.sealed = Some(segment.to_vec()),

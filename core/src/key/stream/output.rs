@@ -31,9 +31,14 @@ impl Target {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
         };
-        let folder = parent.canonicalize().map_err(|error| {
+        let folder = parent.canonicalize().and_then(|folder| match folder.is_dir() {
+            true => Ok(folder),
+            false => Err(io::ErrorKind::NotADirectory.into()),
+        });
+        let folder = folder.map_err(|error| {
             let kind = match error.kind() {
                 io::ErrorKind::PermissionDenied => ErrorKind::PermissionDenied,
+                io::ErrorKind::InvalidInput | io::ErrorKind::InvalidFilename => ErrorKind::InvalidArgument,
                 _ => ErrorKind::NotFound,
             };
             Error::new(kind, format!("the folder {} cannot be used; make it first", parent.display()))
@@ -152,6 +157,7 @@ fn unwritable(path: &Path, error: io::Error) -> Error {
     let kind = match error.kind() {
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => ErrorKind::PermissionDenied,
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorKind::StorageFull,
+        io::ErrorKind::InvalidInput | io::ErrorKind::InvalidFilename => ErrorKind::InvalidArgument,
         _ => ErrorKind::Storage,
     };
     Error::new(kind, format!("{} cannot be written", path.display())).with_cause(error)

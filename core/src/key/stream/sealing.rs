@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::format::Aad;
 use crate::key::{Key, snapshot, wrong_kind};
 use crate::keyring::Material;
-use crate::primitives::{HEADER_LENGTH, Header, KeyKind, SEGMENT_LENGTH, Segments, TAG_LENGTH, make_header};
+use crate::primitives::{HEADER_LENGTH, Header, KeyKind, SEGMENT_LENGTH, Segments, TAG_LENGTH};
 use crate::sys::fork;
 
 /// The stream's key, derived from the version that was current when it began.
@@ -27,7 +27,7 @@ impl Sealing {
             return Err(wrong_kind(key.id(), kind, "encrypt streams", &[KeyKind::Stream]));
         };
         let epoch = fork::epoch();
-        let header = make_header()?;
+        let header = Header::make()?;
         let segments = Segments::derive(main_key.expose(), &header, aad.as_ref())?;
         Ok(Self { key: key.clone(), segments, header: Some(header), epoch })
     }

@@ -86,7 +86,7 @@ pub(super) fn encrypt(
         let tag = sealing.seal(&mut buffer.bytes[start..filled], last)?;
         buffer.bytes[filled..filled + tag.len()].copy_from_slice(&tag);
         if let Some(header) = sealing.take_header() {
-            buffer.bytes[..start].copy_from_slice(&header);
+            buffer.bytes[..start].copy_from_slice(header.as_bytes());
         }
         writer.write_all(&buffer.bytes[..filled + tag.len()]).map_err(unwritten)?;
         done += (filled - start) as u64;
