@@ -21,12 +21,13 @@ use keyfold::{
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
-const TABLES: [&str; 10] = [
+const TABLES: [&str; 11] = [
     "audit",
     "entity",
     "index_root",
     "kek_wrap",
     "key",
+    "key_usage",
     "key_version",
     "purpose",
     "recipient",
@@ -69,6 +70,9 @@ impl Sample {
                 store.rotate_key("beta").unwrap();
             }
         }
+        // Closing writes the last counts of messages down.
+        store.close();
+        let store = home.open();
         let truth = Truth::of(&store, sealed);
         store.close();
         drop(store);

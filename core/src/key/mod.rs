@@ -12,7 +12,7 @@ use crate::format::{
 use crate::keyring::{Entry, Loaded, Material, Snapshot, Version};
 use crate::limits;
 use crate::primitives::{Algorithm, Cipher, KeyKind, TAG_LENGTH, draw_nonce};
-use crate::store::{KeyInfo, Shared};
+use crate::store::{Charge, KeyInfo, Shared};
 
 #[cfg(test)]
 pub(crate) use index::index_under;
@@ -50,7 +50,8 @@ impl Key {
     /// the plaintext with a 12-byte nonce. `aad` is authenticated and not stored: `decrypt` must be given the
     /// same. LimitExceeded past 64 MiB of plaintext or 1 MiB of aad.
     pub fn encrypt<'a>(&self, plaintext: &[u8], aad: impl Into<Aad<'a>>) -> Result<Vec<u8>> {
-        let encryption = self.encryption()?;
+        let mut encryption = self.encryption()?;
+        encryption.charge(plaintext.len())?;
         let length = encryption.length(plaintext.len())?;
         let mut out = Vec::with_capacity(length);
         encryption.append(plaintext, aad.into(), &mut out)?;
@@ -146,6 +147,31 @@ impl Key {
         Ok((loaded, place))
     }
 
+    /// Counts messages before they are sealed under the snapshot's current version. Where that is at its limit, there
+    /// is a newer snapshot to seal under. Takes no lock while this thread's share of the allotment lasts.
+    #[inline]
+    pub(crate) fn charge(&self, loaded: &Loaded, messages: u64) -> Result<Option<Loaded>> {
+        if snapshot(loaded)?.encrypting_meter()?.take(messages) {
+            return Ok(None);
+        }
+        self.charge_more(loaded, messages)
+    }
+
+    #[cold]
+    fn charge_more(&self, loaded: &Loaded, messages: u64) -> Result<Option<Loaded>> {
+        let mut newer = None;
+        // Each round but the last means that a version came to its limit meanwhile.
+        for _ in 0..4 {
+            let snapshot = snapshot(newer.as_ref().unwrap_or(loaded))?;
+            match self.shared.charge(&snapshot.key, snapshot.encrypting_meter()?, messages)? {
+                Charge::Counted => return Ok(newer),
+                Charge::Replaced => newer = Some(self.shared.current(&self.entry)?),
+            }
+        }
+        Err(Error::limit("the key's versions reach their limits faster than they are made; try again")
+            .with_key(self.id()))
+    }
+
     fn with_snapshot<T>(&self, run: impl FnOnce(&Snapshot) -> Result<T>) -> Result<T> {
         let loaded = self.shared.current(&self.entry)?;
         run(snapshot(&loaded)?)
@@ -175,18 +201,46 @@ impl Encryption<'_> {
     pub fn length(&self, plaintext: usize) -> Result<usize> {
         let (version, _) = self.version()?;
         if plaintext > limits::MESSAGE_BYTES {
-            return Err(Error::limit(format!(
-                "a message is at most {} bytes (64 MiB); larger ones are for streams",
-                limits::MESSAGE_BYTES
-            ))
-            .with_key(self.key.id()));
+            return Err(self.too_long());
         }
         Ok(overhead(version.algorithm) + plaintext)
     }
 
     /// Encrypts into `out`, which has [`Encryption::length`] bytes.
+    ///
+    /// Where the version has sealed as many messages as are safe, the key rotates and this uses the next one, or
+    /// LimitExceeded, as the key's `on_limit` says.
     #[inline]
     pub fn write<'b>(&self, plaintext: &[u8], aad: impl Into<Aad<'b>>, out: &mut [u8]) -> Result<()> {
+        self.length(plaintext.len())?;
+        match self.key.charge(&self.loaded, limits::counted_messages(plaintext.len()))? {
+            None => self.fill(plaintext, aad.into(), out),
+            Some(loaded) => Encryption { key: self.key, loaded }.fill(plaintext, aad.into(), out),
+        }
+    }
+
+    /// Counts one message of so many bytes, and goes on to the next version where this one is at its limit.
+    #[inline]
+    pub(crate) fn charge(&mut self, plaintext: usize) -> Result<()> {
+        self.length(plaintext)?;
+        if let Some(newer) = self.key.charge(&self.loaded, limits::counted_messages(plaintext))? {
+            self.loaded = newer;
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn too_long(&self) -> Error {
+        Error::limit(format!(
+            "a message is at most {} bytes (64 MiB); larger ones are for streams",
+            limits::MESSAGE_BYTES
+        ))
+        .with_key(self.key.id())
+    }
+
+    /// Seals one message that was counted.
+    #[inline]
+    fn fill(&self, plaintext: &[u8], aad: Aad<'_>, out: &mut [u8]) -> Result<()> {
         let length = self.length(plaintext.len())?;
         if out.len() != length {
             return Err(Error::invalid(format!(
@@ -194,7 +248,7 @@ impl Encryption<'_> {
                 out.len()
             )));
         }
-        let aad = aad.into().to_bytes()?;
+        let aad = aad.to_bytes()?;
         let (version, cipher) = self.version()?;
         let (head, rest) = out.split_at_mut(PREFIX_LENGTH);
         let (nonce, rest) = rest.split_at_mut(version.algorithm.nonce_length());
@@ -213,7 +267,7 @@ impl Encryption<'_> {
         Ok(())
     }
 
-    /// Appends the ciphertext to an empty buffer with room for it, without filling that with zeros first.
+    /// Seals one message that was counted. Appends to an empty buffer with room for it, without filling that with zeros first.
     #[inline]
     fn append(&self, plaintext: &[u8], aad: Aad<'_>, out: &mut Vec<u8>) -> Result<()> {
         let aad = aad.to_bytes()?;

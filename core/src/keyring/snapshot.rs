@@ -6,7 +6,7 @@ use once_cell::race::OnceBox;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::hierarchy::{DekPlace, IndexRootPlace, Kek, Wrappable};
-use crate::keyring::{Material, VersionState};
+use crate::keyring::{Material, Meter, VersionState};
 use crate::primitives::{Algorithm, HmacKey};
 use crate::records::entity::{key_scope, purpose_scope};
 use crate::records::tree::Tree;
@@ -22,8 +22,8 @@ pub(crate) struct Snapshot {
     pub(crate) versions: Vec<Version>,
     /// Tags and places in `versions`, in order of the tags.
     by_tag: Vec<(u32, usize)>,
-    /// The place of the current version and its material, where the key may encrypt.
-    current: Option<(usize, Arc<Material>)>,
+    /// The place of the current version, its material and its meter, where the key may encrypt.
+    current: Option<(usize, Arc<Material>, Arc<Meter>)>,
     current_place: Option<usize>,
     /// Newest first.
     pub(crate) index_roots: Vec<IndexRoot>,
@@ -38,6 +38,8 @@ pub(crate) struct Version {
     pub(crate) algorithm: Algorithm,
     /// Set once, without a lock: a lock could be held by a thread that a fork leaves behind.
     material: OnceBox<Arc<Material>>,
+    /// Counts its messages; there is one from when it was first current in this process.
+    meter: OnceBox<Arc<Meter>>,
 }
 
 /// One version of the root of a key's blind indexes.
@@ -113,7 +115,8 @@ impl Snapshot {
             && snapshot.versions[place].state.may_encrypt()
         {
             let material = snapshot.material(&snapshot.versions[place])?;
-            snapshot.current = Some((place, material));
+            let meter = Arc::clone(snapshot.versions[place].meter());
+            snapshot.current = Some((place, material, meter));
         }
         Ok(snapshot)
     }
@@ -122,9 +125,23 @@ impl Snapshot {
     #[inline]
     pub(crate) fn encrypting(&self) -> Result<(&Version, &Material)> {
         match &self.current {
-            Some((place, material)) => Ok((&self.versions[*place], material)),
+            Some((place, material, _)) => Ok((&self.versions[*place], material)),
             None => Err(self.cannot_encrypt()),
         }
+    }
+
+    /// The meter of the version that encrypts.
+    #[inline]
+    pub(crate) fn encrypting_meter(&self) -> Result<&Meter> {
+        match &self.current {
+            Some((_, _, meter)) => Ok(meter),
+            None => Err(self.cannot_encrypt()),
+        }
+    }
+
+    /// The meters of all versions that were current in this process.
+    pub(crate) fn meters(&self) -> impl Iterator<Item = &Arc<Meter>> {
+        self.versions.iter().filter_map(|version| version.meter.get())
     }
 
     /// The version with this tag.
@@ -224,17 +241,22 @@ impl Snapshot {
 }
 
 impl Version {
-    /// Takes unwrapped material over from an earlier snapshot of the same DEK.
+    /// Takes unwrapped material and the meter over from an earlier snapshot of the same DEK.
     fn new(row: VersionRow, previous: Option<&Snapshot>) -> Option<Self> {
         let state = VersionState::from_name(&row.state)?;
         let algorithm = Algorithm::from_name(&row.algorithm)?;
-        let known = previous.and_then(|snapshot| snapshot.by_tag(row.tag));
-        let material = known
-            .filter(|known| known.row.version == row.version && known.row.wrapped == row.wrapped)
-            .and_then(|known| known.material.get());
+        let known = previous
+            .and_then(|snapshot| snapshot.by_tag(row.tag))
+            .filter(|known| known.row.version == row.version);
         let material =
-            material.map_or_else(OnceBox::new, |known| OnceBox::with_value(Box::new(Arc::clone(known))));
-        Some(Self { row, state, algorithm, material })
+            known.filter(|known| known.row.wrapped == row.wrapped).and_then(|known| known.material.get());
+        let material = taken_over(material);
+        let meter = taken_over(known.and_then(|known| known.meter.get()));
+        Some(Self { row, state, algorithm, material, meter })
+    }
+
+    fn meter(&self) -> &Arc<Meter> {
+        self.meter.get_or_init(|| Box::new(Arc::new(Meter::new(self.row.version, self.algorithm))))
     }
 
     /// The material, once it was unwrapped.
@@ -242,6 +264,10 @@ impl Version {
     pub(crate) fn unwrapped(&self) -> Option<&Material> {
         self.material.get().map(AsRef::as_ref)
     }
+}
+
+fn taken_over<T>(known: Option<&Arc<T>>) -> OnceBox<Arc<T>> {
+    known.map_or_else(OnceBox::new, |known| OnceBox::with_value(Box::new(Arc::clone(known))))
 }
 
 impl IndexRoot {

@@ -47,12 +47,13 @@ impl Store {
             if !act.verify(entity)? {
                 return Err(no_such_key(key_id));
             }
-            VersionInfo::from_row(&rotate(act, entity)?)
+            VersionInfo::from_row(&rotate(act, entity, None)?)
         })
     }
 }
 
-fn rotate(act: &mut Act<'_>, entity: EntityId<'_>) -> Result<VersionRow> {
+/// Makes the next version of a key that was verified; `why` it was not asked for goes into the record.
+pub(super) fn rotate(act: &mut Act<'_>, entity: EntityId<'_>, why: Option<&str>) -> Result<VersionRow> {
     let key = act.rows().key(entity.id)?.ok_or_else(|| entity.damaged())?;
     if key.archived {
         return Err(Error::new(ErrorKind::KeyUnavailable, format!("key {:?} is archived", entity.id))
@@ -73,7 +74,8 @@ fn rotate(act: &mut Act<'_>, entity: EntityId<'_>) -> Result<VersionRow> {
     let algorithm = Algorithm::from_name(&key.algorithm).ok_or_else(|| entity.damaged())?;
     let row = act.insert_version(&key, NewVersion::current(newest + 1, algorithm), &tags)?;
     act.tree.authenticate(entity)?;
-    act.record(Event::new("rotate_key").key(entity.id).version(row.version))?;
+    let event = Event::new("rotate_key").key(entity.id).version(row.version);
+    act.record(why.map_or(event, |why| event.detail(why)))?;
     Ok(row)
 }
 

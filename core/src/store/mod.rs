@@ -12,6 +12,9 @@ mod options;
 mod shared;
 #[cfg(test)]
 mod tink_oracle;
+mod usage;
+#[cfg(test)]
+mod usage_limit;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -26,6 +29,7 @@ pub use info::{CiphertextInfo, KeyInfo, VersionInfo};
 pub use lifecycle::PURPOSES;
 pub use options::{CreateKey, IndexOptions, KeyFilter, Mode, OpenOptions};
 pub(crate) use shared::Shared;
+pub(crate) use usage::Charge;
 
 /// An open key store. Clones share it; it may be used from all threads at once.
 ///

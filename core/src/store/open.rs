@@ -63,7 +63,12 @@ impl Shared {
             )));
         }
         let writer = reader.sibling();
-        Self::assemble(opened, reader, writer, actor, master_key, options)
+        let copied = opened.copied;
+        let shared = Self::assemble(opened, reader, writer, actor, master_key, options)?;
+        if copied {
+            shared.settle_copy(now)?;
+        }
+        Ok(shared)
     }
 
     fn assemble(
@@ -112,6 +117,8 @@ impl Shared {
 struct Opened {
     store_id: [u8; 16],
     generation: u64,
+    /// The file is a backup that was not yet opened for writing.
+    copied: bool,
     fingerprint: String,
     unlocked: Unlocked,
 }
@@ -136,6 +143,7 @@ fn unlock(rows: &dyn Rows, secret: &SecretBytes, anchor: Option<&Anchor>) -> Res
     Ok(Opened {
         store_id: store.store_id,
         generation: store.generation,
+        copied: store.copied,
         fingerprint: fingerprint(&store.store_id, &recipient.identity),
         unlocked: Unlocked { kek: Arc::new(kek), audit },
     })
