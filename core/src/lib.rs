@@ -29,6 +29,6 @@ pub use master_key::{CallbackError, MASTER_KEY_VARIABLE, MasterKey, generate_mas
 pub use primitives::{Algorithm, KeyKind};
 pub use store::{
     CheckReport, CiphertextInfo, CreateKey, Finding, IndexOptions, KeyFilter, KeyInfo, Mode, OpenOptions,
-    PURPOSES, Store, VersionInfo,
+    PURPOSES, Store, VersionInfo, VersionUsage,
 };
 pub use time::{Clock, Timestamp};

@@ -68,10 +68,6 @@ pub struct VersionInfo {
     pub destroy_at: Option<Timestamp>,
     /// Why it is in its state.
     pub state_reason: Option<String>,
-    /// How many messages are on its count, as the file has it; a message counts once for each MiB begun. Of
-    /// AES256_GCM at most so many were sealed: the count runs ahead of its processes. Of other algorithms at least
-    /// so many: up to 2^20 a process are not written down yet. Only [`crate::Store::list_key_versions`] tells.
-    pub messages: Option<u64>,
 }
 
 /// Which version made a ciphertext, as its public tag says; nothing of the ciphertext is verified.
@@ -131,7 +127,6 @@ impl VersionInfo {
             expires_at: row.expires_at.map(Timestamp::from_milliseconds),
             destroy_at: row.destroy_at.map(Timestamp::from_milliseconds),
             state_reason: row.state_reason.clone(),
-            messages: None,
         })
     }
 }

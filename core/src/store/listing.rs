@@ -57,15 +57,7 @@ impl Store {
         check_key_id(key_id)?;
         self.shared.read_verified(|tree, _| {
             let versions = verified_versions(tree, key_id)?;
-            let mut infos: Vec<_> =
-                versions.iter().rev().map(VersionInfo::from_row).collect::<Result<_>>()?;
-            tree.verify_entity(EntityId::usage(key_id))?;
-            let usage = tree.rows().usage(key_id)?;
-            for info in &mut infos {
-                let counted = usage.iter().find(|row| row.version == info.version);
-                info.messages = Some(counted.map_or(0, |row| row.messages));
-            }
-            Ok(infos)
+            versions.iter().rev().map(VersionInfo::from_row).collect()
         })
     }
 }

@@ -30,6 +30,7 @@ pub use lifecycle::PURPOSES;
 pub use options::{CreateKey, IndexOptions, KeyFilter, Mode, OpenOptions};
 pub(crate) use shared::Shared;
 pub(crate) use usage::Charge;
+pub use usage::VersionUsage;
 
 /// An open key store. Clones share it; it may be used from all threads at once.
 ///

@@ -7,6 +7,8 @@
 
 use std::sync::TryLockError;
 
+use serde::Serialize;
+
 use crate::error::{Error, ErrorKind, Result};
 use crate::keyring::{Meter, Taken};
 use crate::limits;
@@ -14,9 +16,49 @@ use crate::primitives::Algorithm;
 use crate::records::sqlite::Database;
 use crate::records::tree::Tree;
 use crate::records::{EntityId, EntityKind, KeyRow, UsageRow, VersionRow};
+use crate::store::Store;
 use crate::store::act::{Act, Event};
 use crate::store::lifecycle::{ROTATE, rotate};
-use crate::store::shared::{Shared, is_passing, lock, no_such_key};
+use crate::store::listing::verified_versions;
+use crate::store::shared::{Shared, check_key_id, is_passing, lock, no_such_key};
+
+/// How much of what it may seal a version has sealed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct VersionUsage {
+    /// The version.
+    pub version: u32,
+    /// The messages on its count; a message counts once for each MiB begun. Of AES256_GCM at most so many were
+    /// sealed: processes count before they seal. Of other algorithms at least so many: up to 2^20 messages a process
+    /// are not written down yet, or were not when it was killed.
+    pub messages: u64,
+    /// How many it may seal.
+    pub limit: u64,
+}
+
+impl Store {
+    /// The counts of all versions of a key, newest first. NotFound where there is no such key.
+    pub fn key_usage(&self, key_id: &str) -> Result<Vec<VersionUsage>> {
+        check_key_id(key_id)?;
+        self.shared.read_verified(|tree, _| {
+            let versions = verified_versions(tree, key_id)?;
+            tree.verify_entity(EntityId::usage(key_id))?;
+            let counts = tree.rows().usage(key_id)?;
+            let mut usages = Vec::with_capacity(versions.len());
+            for row in versions.iter().rev() {
+                let algorithm =
+                    Algorithm::from_name(&row.algorithm).ok_or_else(|| EntityId::key(key_id).damaged())?;
+                let messages = counts.iter().find(|count| count.version == row.version);
+                usages.push(VersionUsage {
+                    version: row.version,
+                    messages: messages.map_or(0, |count| count.messages),
+                    limit: limits::messages(algorithm),
+                });
+            }
+            Ok(usages)
+        })
+    }
+}
 
 /// What came of counting messages.
 #[derive(Debug, PartialEq, Eq)]
