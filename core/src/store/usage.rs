@@ -225,7 +225,7 @@ fn see(tree: &Tree<'_>, key_id: &str, meter: &Meter) -> Result<u64> {
 }
 
 /// Sets a version's count, which was verified; the root is still to be sealed.
-fn put(act: &mut Act<'_>, key_id: &str, version: u32, messages: u64) -> Result<()> {
+pub(super) fn put(act: &mut Act<'_>, key_id: &str, version: u32, messages: u64) -> Result<()> {
     act.rows().put_usage(&UsageRow { key_id: key_id.to_owned(), version, messages })?;
     act.tree.authenticate(EntityId::usage(key_id))
 }
