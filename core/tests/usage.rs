@@ -78,11 +78,15 @@ fn others_are_counted_when_the_store_closes() {
         store.rotate_key("k").unwrap();
         key.reencrypt_text(&sealed, Aad::NONE).unwrap();
         // Refused calls count for nothing.
-        assert_eq!(kind(key.encrypt(&vec![0; limits::MESSAGE_BYTES + 1], Aad::NONE)), ErrorKind::LimitExceeded);
+        assert_eq!(
+            kind(key.encrypt(&vec![0; limits::MESSAGE_BYTES + 1], Aad::NONE)),
+            ErrorKind::LimitExceeded
+        );
         assert!(store.key_usage("k").unwrap().iter().all(|usage| usage.messages == 0));
         store.close();
         store.close();
-        let counted: Vec<_> = home.open().key_usage("k").unwrap().iter().map(|usage| usage.messages).collect();
+        let counted: Vec<_> =
+            home.open().key_usage("k").unwrap().iter().map(|usage| usage.messages).collect();
         assert_eq!(counted, [1, 990 + 1 + 5 + 1], "{algorithm}");
     }
 }

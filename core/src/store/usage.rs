@@ -29,8 +29,8 @@ pub struct VersionUsage {
     /// The version.
     pub version: u32,
     /// The messages on its count; a message counts once for each MiB begun. Of AES256_GCM at most so many were
-    /// sealed: processes count before they seal. Of other algorithms at least so many: up to 2^20 messages a process
-    /// are not written down yet, or were not when it was killed.
+    /// sealed: processes count before they seal. Of other algorithms at least so many: some 2^20 messages a process
+    /// may be not written down yet, or were not when it was killed.
     pub messages: u64,
     /// How many it may seal.
     pub limit: u64,

@@ -71,9 +71,7 @@ fn mark_copied(store: &Store) {
 
 fn sealed_by(store: &Store, count: u64) -> Vec<u32> {
     let key = store.key("k").unwrap();
-    (0..count)
-        .map(|_| store.inspect(key.encrypt(b"ada", Aad::NONE).unwrap()).unwrap()[0].version)
-        .collect()
+    (0..count).map(|_| store.inspect(key.encrypt(b"ada", Aad::NONE).unwrap()).unwrap()[0].version).collect()
 }
 
 fn counts(store: &Store) -> Vec<u64> {
@@ -104,7 +102,10 @@ fn at_its_limit_a_key_rotates_and_goes_on() {
         assert_eq!(counts(&store)[0], limits::MESSAGES_AES256_GCM);
         let rotations: Vec<_> =
             audit(&store).into_iter().filter(|record| record.contains("rotate_key")).collect();
-        assert!(rotations.len() == 1 && rotations[0].contains("version 1 reached its limit"), "{rotations:?}");
+        assert!(
+            rotations.len() == 1 && rotations[0].contains("version 1 reached its limit"),
+            "{rotations:?}"
+        );
         assert!(store.check().unwrap().ok);
     });
 }
@@ -169,8 +170,7 @@ fn many_at_once_rotate_once() {
     in_a_process("many_at_once_rotate_once", |home| {
         let first = home.open_near_limit(Algorithm::Aes256Gcm, "rotate", 5_000);
         let versions: Vec<u32> = std::thread::scope(|scope| {
-            let sealing: Vec<_> =
-                (0..8).map(|_| scope.spawn(|| sealed_by(&home.open(), 1_000))).collect();
+            let sealing: Vec<_> = (0..8).map(|_| scope.spawn(|| sealed_by(&home.open(), 1_000))).collect();
             sealing.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
         });
         let under_first = versions.iter().filter(|version| **version == 1).count();
