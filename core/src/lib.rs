@@ -37,6 +37,6 @@ pub use store::{
     AddRecipient, CheckReport, CiphertextInfo, CreateKey, DESTRUCTION_DELAY, DestroyedVersion, DrillReport,
     FileOptions, Finding, IndexOptions, IndexSaltInfo, IndexScope, KeyFilter, KeyInfo, Keys,
     MasterKeyRotation, Mode, OpenOptions, PURPOSES, PurposeInfo, PurposeOptions, RecipientInfo, RotateKey,
-    RunDueFailure, RunDueReport, Store, VersionInfo,
+    RunDueFailure, RunDueReport, Store, VersionInfo, VersionUsage,
 };
 pub use time::{Clock, Timestamp};

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::primitives::Algorithm;
+
 /// Longest key id, in bytes of `[A-Za-z0-9._:/-]`.
 pub const KEY_ID_BYTES: usize = 255;
 /// Longest associated data, raw or made from a context: 1 MiB.
@@ -34,6 +36,21 @@ pub const PURPOSE_BYTES: usize = 64;
 pub const PURPOSES: usize = 1_000;
 /// Longest reason for a version's state, in bytes.
 pub const REASON_BYTES: usize = 1_024;
+/// Messages of AES256_GCM under one version: NIST SP 800-38D, 8.3, for random nonces of 96 bits.
+pub const MESSAGES_AES256_GCM: u64 = 1 << 32;
+/// Messages of AES256_GCM_SIV under one version: RFC 8452, section 9; `docs/message-limits.md` works it out.
+pub const MESSAGES_AES256_GCM_SIV: u64 = 1 << 45;
+/// Messages of AES256_SIV under one version: that of the CMAC in it, NIST SP 800-38B, appendix B.
+pub const MESSAGES_AES256_SIV: u64 = 1 << 48;
+/// Messages under one version where no other limit stands: the largest count that is stored.
+pub const MESSAGES: u64 = (1 << 63) - 1;
+/// A message counts once for each part of this size that it begins: 1 MiB.
+pub const COUNTED_BYTES: u64 = 1 << 20;
+/// The first lease of a version's messages that a process takes, and the largest; each is twice the one before.
+/// Where nothing is leased, the count is written down after the largest.
+pub const FIRST_LEASE: u64 = 256;
+/// See [`FIRST_LEASE`].
+pub const LARGEST_LEASE: u64 = 1 << 20;
 /// Most recipients of a store.
 pub const RECIPIENTS: usize = 16;
 /// Longest id of a recipient, in bytes of `[A-Za-z0-9._:/-]`.
@@ -100,3 +117,41 @@ pub const LOOK_SPACING: Duration = Duration::from_millis(10);
 pub const PURGE_WAIT: Duration = Duration::from_millis(250);
 /// Longest value that SQLite may read from a row, in bytes.
 pub(crate) const ROW_BYTES: i32 = 4 << 20;
+
+/// How many messages one version of a key of this algorithm may seal.
+pub fn messages(algorithm: Algorithm) -> u64 {
+    match algorithm {
+        Algorithm::Aes256Gcm => MESSAGES_AES256_GCM,
+        Algorithm::Aes256GcmSiv => MESSAGES_AES256_GCM_SIV,
+        Algorithm::Aes256Siv => MESSAGES_AES256_SIV,
+        _ => MESSAGES,
+    }
+}
+
+/// As how many messages one of so many bytes counts.
+#[inline]
+pub fn counted_messages(bytes: usize) -> u64 {
+    (bytes as u64).div_ceil(COUNTED_BYTES).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_counts_for_each_mebibyte_begun() {
+        let sizes = [0, 1, 1 << 20, (1 << 20) + 1, 2 << 20, MESSAGE_BYTES];
+        assert_eq!(sizes.map(counted_messages), [1, 1, 1, 2, 2, 64]);
+    }
+
+    /// Section 9 of RFC 8452 allows 2^48 messages of 32 MiB, and the square of the length counts: see the docs.
+    #[test]
+    fn the_limit_of_gcm_siv_follows_from_its_rfc() {
+        let allowed = |bytes: u128| (1u128 << 48) * (1 << 50) / (bytes * bytes);
+        let longest = (MESSAGE_BYTES + AAD_BYTES) as u128;
+        assert!(u128::from(MESSAGES_AES256_GCM_SIV) <= allowed(longest));
+        assert!(u128::from(MESSAGES_AES256_GCM_SIV) * 2 > allowed(longest));
+        // 2^16 blocks are one count, so that 2^48 blocks of AES256_GCM are reached no sooner than its limit.
+        assert_eq!(u128::from(MESSAGES_AES256_GCM) * u128::from(COUNTED_BYTES) / 16, 1 << 48);
+    }
+}

@@ -21,6 +21,7 @@ pub(crate) enum AadBytes<'a> {
 }
 
 impl AsRef<[u8]> for AadBytes<'_> {
+    #[inline]
     fn as_ref(&self) -> &[u8] {
         match self {
             AadBytes::Borrowed(bytes) => bytes,
@@ -162,15 +163,19 @@ impl<'a> Aad<'a> {
     /// No associated data.
     pub const NONE: Aad<'static> = Aad::Raw(&[]);
 
+    #[inline]
     pub(crate) fn to_bytes(self) -> Result<AadBytes<'a>> {
         match self {
-            Aad::Raw(bytes) if bytes.len() > limits::AAD_BYTES => {
-                Err(Error::limit(format!("aad is at most {} bytes", limits::AAD_BYTES)))
-            }
+            Aad::Raw(bytes) if bytes.len() > limits::AAD_BYTES => Err(too_long()),
             Aad::Raw(bytes) => Ok(AadBytes::Borrowed(bytes)),
             Aad::Context(context) => Ok(AadBytes::Encoded(context.encode()?)),
         }
     }
+}
+
+#[cold]
+fn too_long() -> Error {
+    Error::limit(format!("aad is at most {} bytes", limits::AAD_BYTES))
 }
 
 impl<'a> From<&'a Context> for Aad<'a> {

@@ -17,7 +17,7 @@ use crate::format::{
 use crate::keyring::{Entry, Loaded, Material, Snapshot, Version};
 use crate::limits;
 use crate::primitives::{Algorithm, KeyKind, TAG_LENGTH, draw_nonce};
-use crate::store::{KeyInfo, Shared};
+use crate::store::{Charge, KeyInfo, Shared};
 
 pub use batch::{
     Aads, BatchDecryption, BatchEncryption, BatchItem, OnError, Packed, PackedText, PlaintextBatch,
@@ -61,7 +61,8 @@ impl Key {
     /// the plaintext with a 12-byte nonce. `aad` is authenticated and not stored: `decrypt` must be given the
     /// same. LimitExceeded past 64 MiB of plaintext or 1 MiB of aad.
     pub fn encrypt<'a>(&self, plaintext: &[u8], aad: impl Into<Aad<'a>>) -> Result<Vec<u8>> {
-        let encryption = self.encryption()?;
+        let mut encryption = self.encryption()?;
+        encryption.charge(plaintext.len())?;
         let length = encryption.length(plaintext.len())?;
         let mut out = Vec::with_capacity(length);
         encryption.append(plaintext, aad.into(), &mut out)?;
@@ -83,9 +84,10 @@ impl Key {
 
     /// Encrypts a text for a text column: `kf1.` and base64url.
     pub fn encrypt_text<'a>(&self, plaintext: &str, aad: impl Into<Aad<'a>>) -> Result<String> {
-        let encryption = self.encryption()?;
+        let mut encryption = self.encryption()?;
+        encryption.charge(plaintext.len())?;
         let mut sealed = Scratch::from_elem(0, encryption.length(plaintext.len())?);
-        encryption.write(plaintext.as_bytes(), aad, &mut sealed)?;
+        encryption.fill(plaintext.as_bytes(), aad.into(), &mut sealed)?;
         let mut text = String::new();
         to_text_into(&sealed, &mut text);
         Ok(text)
@@ -165,6 +167,31 @@ impl Key {
         Ok((loaded, place))
     }
 
+    /// Counts messages before they are sealed under the snapshot's current version. Where that is at its limit, there
+    /// is a newer snapshot to seal under. Takes no lock while this thread's share of the allotment lasts.
+    #[inline]
+    pub(crate) fn charge(&self, loaded: &Loaded, messages: u64) -> Result<Option<Loaded>> {
+        if snapshot(loaded)?.encrypting_meter()?.take(messages) {
+            return Ok(None);
+        }
+        self.charge_more(loaded, messages)
+    }
+
+    #[cold]
+    fn charge_more(&self, loaded: &Loaded, messages: u64) -> Result<Option<Loaded>> {
+        let mut newer = None;
+        // Each round but the last means that a version came to its limit meanwhile.
+        for _ in 0..4 {
+            let snapshot = snapshot(newer.as_ref().unwrap_or(loaded))?;
+            match self.shared.charge(&snapshot.key, snapshot.encrypting_meter()?, messages)? {
+                Charge::Counted => return Ok(newer),
+                Charge::Replaced => newer = Some(self.shared.current(&self.entry)?),
+            }
+        }
+        Err(Error::limit("the key's versions reach their limits faster than they are made; try again")
+            .with_key(self.id()))
+    }
+
     fn with_snapshot<T>(&self, run: impl FnOnce(&Snapshot) -> Result<T>) -> Result<T> {
         let loaded = self.shared.current(&self.entry)?;
         run(snapshot(&loaded)?)
@@ -216,9 +243,32 @@ impl Encryption<'_> {
     }
 
     /// Encrypts into `out`, which has [`Encryption::length`] bytes.
+    ///
+    /// Where the version has sealed as many messages as are safe, the key rotates and this uses the next one, or
+    /// LimitExceeded, as the key's `on_limit` says.
     #[inline]
     pub fn write<'b>(&self, plaintext: &[u8], aad: impl Into<Aad<'b>>, out: &mut [u8]) -> Result<()> {
-        let aad = aad.into().to_bytes()?;
+        self.length(plaintext.len())?;
+        match self.key.charge(&self.loaded, limits::counted_messages(plaintext.len()))? {
+            None => self.fill(plaintext, aad.into(), out),
+            Some(loaded) => Encryption { key: self.key, loaded }.fill(plaintext, aad.into(), out),
+        }
+    }
+
+    /// Counts one message of so many bytes, and goes on to the next version where this one is at its limit.
+    #[inline]
+    pub(crate) fn charge(&mut self, plaintext: usize) -> Result<()> {
+        self.length(plaintext)?;
+        if let Some(newer) = self.key.charge(&self.loaded, limits::counted_messages(plaintext))? {
+            self.loaded = newer;
+        }
+        Ok(())
+    }
+
+    /// Seals one message that was counted.
+    #[inline]
+    fn fill(&self, plaintext: &[u8], aad: Aad<'_>, out: &mut [u8]) -> Result<()> {
+        let aad = aad.to_bytes()?;
         let mut nonce = [0u8; MAX_NONCE_LENGTH];
         let nonce = &mut nonce[..self.nonce_length()?];
         draw_nonce(nonce)?;
@@ -231,7 +281,7 @@ impl Encryption<'_> {
         Ok(self.version()?.0.algorithm.nonce_length())
     }
 
-    /// Encrypts under a fresh nonce into `out`, which has [`Encryption::length`] bytes.
+    /// Seals one message that was counted, under a fresh nonce, into `out`, which has [`Encryption::length`] bytes.
     #[inline]
     fn seal(&self, nonce: &[u8], plaintext: &[u8], aad: &[u8], out: &mut [u8]) -> Result<()> {
         let length = self.length(plaintext.len())?;
@@ -262,7 +312,7 @@ impl Encryption<'_> {
         Ok(())
     }
 
-    /// Appends the ciphertext to an empty buffer with room for it, without filling that with zeros first.
+    /// Seals one message that was counted. Appends to an empty buffer with room for it, without filling that with zeros first.
     #[inline]
     fn append(&self, plaintext: &[u8], aad: Aad<'_>, out: &mut Vec<u8>) -> Result<()> {
         let aad = aad.to_bytes()?;

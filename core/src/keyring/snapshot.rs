@@ -6,7 +6,7 @@ use once_cell::race::OnceBox;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::hierarchy::{DekPlace, IndexRootPlace, Kek, Wrappable};
-use crate::keyring::{Material, Operation, VersionState};
+use crate::keyring::{Material, Meter, Operation, VersionState};
 use crate::primitives::{Algorithm, HmacKey};
 use crate::records::entity::{key_scope, purpose_scope};
 use crate::records::tree::Tree;
@@ -23,8 +23,8 @@ pub(crate) struct Snapshot {
     pub(crate) versions: Vec<Version>,
     /// Tags and places in `versions`, in order of the tags.
     by_tag: Vec<(u32, usize)>,
-    /// The place of the current version and its material, where the key may encrypt.
-    current: Option<(usize, Arc<Material>)>,
+    /// The place of the current version, its material and its meter, where the key may encrypt.
+    current: Option<(usize, Arc<Material>, Arc<Meter>)>,
     current_place: Option<usize>,
     /// How long a version should stay current, by the key's purpose.
     pub(crate) rotation_period: Option<i64>,
@@ -41,6 +41,8 @@ pub(crate) struct Version {
     pub(crate) algorithm: Algorithm,
     /// Set once, without a lock: a lock could be held by a thread that a fork leaves behind.
     material: OnceBox<Arc<Material>>,
+    /// Counts its messages; there is one from when it was first current in this process.
+    meter: OnceBox<Arc<Meter>>,
 }
 
 /// One version of the root of a key's blind indexes.
@@ -120,7 +122,8 @@ impl Snapshot {
             && snapshot.allows(&snapshot.versions[place], Operation::Encrypt)
         {
             let material = snapshot.material(&snapshot.versions[place])?;
-            snapshot.current = Some((place, material));
+            let meter = Arc::clone(snapshot.versions[place].meter());
+            snapshot.current = Some((place, material, meter));
         }
         Ok(snapshot)
     }
@@ -129,14 +132,14 @@ impl Snapshot {
     #[inline]
     pub(crate) fn encrypting(&self) -> Result<(&Version, &Material)> {
         match &self.current {
-            Some((place, material)) => Ok((&self.versions[*place], material)),
+            Some((place, material, _)) => Ok((&self.versions[*place], material)),
             None => Err(self.cannot_encrypt()),
         }
     }
 
     /// The place of the version that encrypts.
     pub(crate) fn encrypting_place(&self) -> Result<usize> {
-        self.current.as_ref().map(|(place, _)| *place).ok_or_else(|| self.cannot_encrypt())
+        self.current.as_ref().map(|(place, ..)| *place).ok_or_else(|| self.cannot_encrypt())
     }
 
     /// For stores that cannot be written: AES256_GCM is only safe for as long as its messages are counted.
@@ -155,6 +158,20 @@ impl Snapshot {
             .with_version(version.row.version)),
             _ => Ok(()),
         }
+    }
+
+    /// The meter of the version that encrypts.
+    #[inline]
+    pub(crate) fn encrypting_meter(&self) -> Result<&Meter> {
+        match &self.current {
+            Some((_, _, meter)) => Ok(meter),
+            None => Err(self.cannot_encrypt()),
+        }
+    }
+
+    /// The meters of all versions that were current in this process.
+    pub(crate) fn meters(&self) -> impl Iterator<Item = &Arc<Meter>> {
+        self.versions.iter().filter_map(|version| version.meter.get())
     }
 
     /// The version with this tag.
@@ -189,7 +206,7 @@ impl Snapshot {
     /// The time from which on the version that encrypts may not.
     #[inline]
     pub(crate) fn encrypts_until(&self) -> Option<i64> {
-        self.current.as_ref().and_then(|(place, _)| self.versions[*place].row.expires_at)
+        self.current.as_ref().and_then(|(place, ..)| self.versions[*place].row.expires_at)
     }
 
     /// Refuses an operation that the version's state, or the key, does not allow.
@@ -301,19 +318,22 @@ impl Snapshot {
 }
 
 impl Version {
-    /// Takes unwrapped material over from an earlier snapshot of the same DEK.
+    /// Takes unwrapped material and the meter over from an earlier snapshot of the same DEK.
     fn new(row: VersionRow, previous: Option<&Snapshot>) -> Option<Self> {
         let state = VersionState::from_name(&row.state)?;
         let algorithm = Algorithm::from_name(&row.algorithm)?;
-        let known = previous.and_then(|snapshot| snapshot.by_tag(row.tag));
-        let material = known
-            .filter(|known| known.row.version == row.version && known.row.wrapped == row.wrapped)
-            // What may open nothing any more is not kept.
-            .filter(|_| state.may_decrypt())
-            .and_then(|known| known.material.get());
-        let material =
-            material.map_or_else(OnceBox::new, |known| OnceBox::with_value(Box::new(Arc::clone(known))));
-        Some(Self { row, state, algorithm, material })
+        let known = previous
+            .and_then(|snapshot| snapshot.by_tag(row.tag))
+            .filter(|known| known.row.version == row.version);
+        // What may open nothing any more is not kept.
+        let same = known.filter(|known| known.row.wrapped == row.wrapped && state.may_decrypt());
+        let material = taken_over(same.and_then(|known| known.material.get()));
+        let meter = taken_over(known.and_then(|known| known.meter.get()));
+        Some(Self { row, state, algorithm, material, meter })
+    }
+
+    fn meter(&self) -> &Arc<Meter> {
+        self.meter.get_or_init(|| Box::new(Arc::new(Meter::new(self.row.version, self.algorithm))))
     }
 
     /// The material, once it was unwrapped.
@@ -321,6 +341,10 @@ impl Version {
     pub(crate) fn unwrapped(&self) -> Option<&Material> {
         self.material.get().map(AsRef::as_ref)
     }
+}
+
+fn taken_over<T>(known: Option<&Arc<T>>) -> OnceBox<Arc<T>> {
+    known.map_or_else(OnceBox::new, |known| OnceBox::with_value(Box::new(Arc::clone(known))))
 }
 
 impl IndexRoot {

@@ -5,6 +5,7 @@ use crate::hierarchy::{DekPlace, IndexRootPlace, Kek, Wrappable, make_wrapped};
 use crate::keyring::VersionState;
 use crate::primitives::{Algorithm, HmacKey, random_bytes};
 use crate::records::audit::AuditRecord;
+use crate::records::sqlite::Database;
 use crate::records::tree::Tree;
 use crate::records::{EntityId, IndexRootRow, KeyRow, Rows, VersionRow};
 use crate::store::Mode;
@@ -58,7 +59,16 @@ impl Shared {
         now: i64,
         run: impl FnOnce(&mut Act<'_>) -> Result<T>,
     ) -> Result<T> {
-        let mut writer = lock(&self.writer);
+        self.write_holding(&mut lock(&self.writer), now, run)
+    }
+
+    /// As [`Shared::write_verified`], for who holds the lock.
+    pub(super) fn write_holding<T>(
+        &self,
+        writer: &mut Database,
+        now: i64,
+        run: impl FnOnce(&mut Act<'_>) -> Result<T>,
+    ) -> Result<T> {
         self.unlocked()?;
         let known = self.freshness.generation();
         let (value, generation) = writer.write(|rows| {

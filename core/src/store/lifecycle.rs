@@ -63,17 +63,26 @@ impl Store {
     /// As [`Store::rotate_key`]; the version may wait as `staged`, and have another algorithm.
     pub fn rotate_key_with(&self, key_id: &str, options: &RotateKey) -> Result<VersionInfo> {
         check_key_id(key_id)?;
-        self.shared.act(|act| VersionInfo::from_row(&rotate(act, key_id, options)?))
+        self.shared.act(|act| VersionInfo::from_row(&rotate(act, key_id, options, None)?))
     }
 }
 
-/// Makes the next version of a key, verified before and authenticated after.
-pub(super) fn rotate(act: &mut Act<'_>, key_id: &str, options: &RotateKey) -> Result<VersionRow> {
+/// Makes the next version of a key, verified before and authenticated after; `why` it was not asked for goes into the
+/// record.
+pub(super) fn rotate(
+    act: &mut Act<'_>,
+    key_id: &str,
+    options: &RotateKey,
+    why: Option<&str>,
+) -> Result<VersionRow> {
     let (key, versions) = verified_key(act, key_id)?;
     let row = insert_next(act, &key, &versions, options)?;
     act.tree.authenticate(EntityId::key(key_id))?;
     let event = Event::new("rotate_key").key(key_id).version(row.version);
-    act.record(if options.stage { event.detail("staged") } else { event })?;
+    act.record(match why.or(options.stage.then_some("staged")) {
+        Some(detail) => event.detail(detail),
+        None => event,
+    })?;
     Ok(row)
 }
 

@@ -25,6 +25,9 @@ mod states;
 mod tink_oracle;
 #[cfg(test)]
 mod tink_stream_oracle;
+mod usage;
+#[cfg(test)]
+mod usage_limit;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -47,6 +50,8 @@ pub use recipients::{AddRecipient, DrillReport, RecipientInfo};
 pub use rekey::MasterKeyRotation;
 pub use run_due::{DestroyedVersion, RunDueFailure, RunDueReport};
 pub(crate) use shared::Shared;
+pub(crate) use usage::Charge;
+pub use usage::VersionUsage;
 
 /// An open key store. Clones share it; it may be used from all threads at once.
 ///

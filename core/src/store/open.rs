@@ -67,7 +67,12 @@ impl Shared {
                     warnings.extend(failures.iter().map(|(failed, error): &(&MasterKey, Error)| {
                         format!("{failed:?} did not serve, another master key did: {}", error.message())
                     }));
-                    return Self::assemble(opened, reader, warnings, opening);
+                    let (copied, now) = (opened.copied && !options.immutable, opening.now);
+                    let shared = Self::assemble(opened, reader, warnings, opening)?;
+                    if copied {
+                        shared.settle_copy(now)?;
+                    }
+                    return Ok(shared);
                 }
                 Err((true, error)) => failures.push((candidate, error)),
                 Err((false, error)) => return Err(error),
@@ -94,6 +99,7 @@ impl Shared {
             store_id: store.store_id,
             generation: store.generation,
             development: store.development,
+            copied: false,
             fingerprint: String::new(),
             unlocked: None,
         };
@@ -313,6 +319,8 @@ struct Opened {
     store_id: [u8; 16],
     generation: u64,
     development: bool,
+    /// The file is a backup that was not yet opened for writing.
+    copied: bool,
     fingerprint: String,
     /// `None` in mode metadata.
     unlocked: Option<Unlocked>,
@@ -331,6 +339,7 @@ fn unlock(rows: &dyn Rows, recipient: OpenedRecipient, anchor: Option<&Anchor>) 
         development: store.development,
         fingerprint: fingerprint(&store.store_id, &identity),
         unlocked: Some(unlocked),
+        copied: store.copied,
     })
 }
 

@@ -213,7 +213,11 @@ impl Shared {
     }
 
     /// As [`Shared::read_verified`], for who holds the lock.
-    fn read<T>(&self, reader: &mut Reader, run: impl FnOnce(&Tree<'_>, &Arc<Kek>) -> Result<T>) -> Result<T> {
+    pub(super) fn read<T>(
+        &self,
+        reader: &mut Reader,
+        run: impl FnOnce(&Tree<'_>, &Arc<Kek>) -> Result<T>,
+    ) -> Result<T> {
         self.unlocked()?;
         // Taken before the transaction begins: another thread may commit while it runs.
         let known = self.freshness.generation();
@@ -290,6 +294,7 @@ impl Shared {
     }
 
     pub(crate) fn close(&self) {
+        self.write_counts_down();
         self.closed.store(true, Ordering::Release);
         // From here on nobody begins anything; whoever has begun holds one of the locks.
         self.unlocked.store(None);
@@ -421,7 +426,7 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Whether the error says that the file could not be read just now, rather than what it holds.
-fn is_passing(error: &Error) -> bool {
+pub(super) fn is_passing(error: &Error) -> bool {
     matches!(
         error.kind(),
         ErrorKind::Busy

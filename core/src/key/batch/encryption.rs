@@ -151,6 +151,7 @@ impl Values<'_> {
         let expected = self.room.values;
         self.room.take(out.len())?;
         let aad = self.aads.of(index)?;
+        self.encryption.charge(plaintext.len())?;
         let nonce = self.nonces.next(self.encryption.nonce_length()?, expected)?;
         self.encryption.seal(nonce, plaintext, aad, out)
     }
