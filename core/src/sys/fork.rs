@@ -357,7 +357,7 @@ pub(crate) mod tests {
     }
 
     /// What `work` returns in a forked child. It must not wait for locks that other threads may hold.
-    pub(in crate::sys) fn in_child<const LENGTH: usize>(work: impl FnOnce() -> [u8; LENGTH]) -> [u8; LENGTH] {
+    pub(crate) fn in_child<const LENGTH: usize>(work: impl FnOnce() -> [u8; LENGTH]) -> [u8; LENGTH] {
         // SAFETY: the child runs `work` and ends.
         run_in_child(|| unsafe { libc::fork() }, work)
     }
