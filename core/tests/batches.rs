@@ -4,8 +4,7 @@ mod common;
 
 use common::{Home, Random, kind};
 use keyfold::{
-    Aad, Aads, Algorithm, Context, CreateKey, ErrorKind, Key, KeyKind, OnError, OpenOptions, VersionState,
-    limits,
+    Aad, Aads, Algorithm, Context, CreateKey, ErrorKind, Key, KeyKind, OnError, OpenOptions, limits,
 };
 use proptest::prelude::*;
 

@@ -14,6 +14,6 @@ pub use context::{Aad, Context, ContextValue};
 pub(crate) use encoding::Encoding;
 pub(crate) use envelope::{Envelope, PREFIX_LENGTH, prefix};
 pub(crate) use text::{
-    Scratch, TEXT_PREFIX, decode_ciphertext, decode_ciphertext_into, text_length, to_text_into,
+    Scratch, TEXT_PREFIX, decode_ciphertext, decode_ciphertext_into, room, text_length, to_text_into,
 };
 pub use text::{from_text, is_ciphertext, to_text};

@@ -59,14 +59,26 @@ pub(crate) fn decode_ciphertext(value: &[u8]) -> Option<Cow<'_, [u8]>> {
 /// A ciphertext on its way to or from text; one of usual size stays on the stack.
 pub(crate) type Scratch = SmallVec<[u8; 512]>;
 
+/// The first bytes of `scratch`, whatever they are. Growing it byte by byte would take longer than encrypting.
+#[inline]
+pub(crate) fn room(scratch: &mut Scratch, length: usize) -> &mut [u8] {
+    const ZEROS: [u8; 512] = [0; 512];
+    if scratch.len() < length {
+        match ZEROS.get(scratch.len()..length) {
+            Some(zeros) => scratch.extend_from_slice(zeros),
+            None => *scratch = Scratch::from_vec(vec![0; length]),
+        }
+    }
+    &mut scratch[..length]
+}
+
 /// As [`decode_ciphertext`], with the bytes of a text form in `scratch`.
 #[inline]
 pub(crate) fn decode_ciphertext_into<'a>(value: &'a [u8], scratch: &'a mut Scratch) -> Option<&'a [u8]> {
     let Some(rest) = value.strip_prefix(TEXT_PREFIX.as_bytes()) else { return Some(value) };
-    scratch.clear();
-    scratch.resize(base64::decoded_len_estimate(rest.len()), 0);
-    let length = URL_SAFE_NO_PAD.decode_slice(rest, scratch).ok()?;
-    scratch.get(..length)
+    let bytes = room(scratch, base64::decoded_len_estimate(rest.len()));
+    let length = URL_SAFE_NO_PAD.decode_slice(rest, bytes).ok()?;
+    bytes.get(..length)
 }
 
 #[cfg(test)]

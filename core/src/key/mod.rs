@@ -12,7 +12,7 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 use crate::format::{
     Aad, Envelope, PREFIX_LENGTH, Scratch, TEXT_PREFIX, decode_ciphertext, decode_ciphertext_into, from_text,
-    prefix, to_text_into,
+    prefix, room, to_text_into,
 };
 use crate::keyring::{Entry, Loaded, Material, Snapshot, Version};
 use crate::limits;
@@ -86,10 +86,11 @@ impl Key {
     pub fn encrypt_text<'a>(&self, plaintext: &str, aad: impl Into<Aad<'a>>) -> Result<String> {
         let mut encryption = self.encryption()?;
         encryption.charge(plaintext.len())?;
-        let mut sealed = Scratch::from_elem(0, encryption.length(plaintext.len())?);
-        encryption.fill(plaintext.as_bytes(), aad.into(), &mut sealed)?;
+        let mut scratch = Scratch::new();
+        let sealed = room(&mut scratch, encryption.length(plaintext.len())?);
+        encryption.fill(plaintext.as_bytes(), aad.into(), sealed)?;
         let mut text = String::new();
-        to_text_into(&sealed, &mut text);
+        to_text_into(sealed, &mut text);
         Ok(text)
     }
 

@@ -1,7 +1,7 @@
 //! Encrypting many values.
 
 use crate::error::Result;
-use crate::format::{Scratch, text_length, to_text_into};
+use crate::format::{Scratch, room, text_length, to_text_into};
 use crate::key::{Encryption, Key};
 use crate::limits;
 
@@ -121,12 +121,11 @@ impl BatchEncryption<'_> {
     /// Encrypts the value at this place and appends its text form.
     pub fn append_text(&mut self, index: usize, plaintext: &[u8], out: &mut String) -> Result<()> {
         let length = self.length(plaintext.len()).map_err(|error| error.with_index(index))?;
-        self.scratch.resize(length, 0);
-        let sealed = self.values.seal(index, plaintext, &mut self.scratch);
-        sealed.map_err(|error| error.with_index(index))?;
+        let sealed = room(&mut self.scratch, length);
+        self.values.seal(index, plaintext, sealed).map_err(|error| error.with_index(index))?;
         // Not exactly: one caller's text takes many values.
         out.reserve(text_length(length));
-        to_text_into(&self.scratch, out);
+        to_text_into(sealed, out);
         Ok(())
     }
 
