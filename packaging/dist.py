@@ -1,5 +1,7 @@
 """Builds every package into dist/; `make dist` calls this after building the library and the command.
 
+These come out, V being the version:
+
     keyfold-V-cp311-abi3-manylinux_….whl        the Python package, for CPython 3.11 and later
     keyfold-V.tar.gz                            its source distribution, with the core
     keyfold-V.tgz                               the Node package, with the sources of its compiled part
@@ -26,6 +28,8 @@ import npm
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 DIST = ROOT / "dist"
 RELEASE = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).absolute() / "release"
+if "CARGO_TARGET_DIR" in os.environ:  # Not every tool that is called here starts in this folder.
+    os.environ["CARGO_TARGET_DIR"] = str(RELEASE.parent)
 VERSION = re.search(r'^version = "(.*)"$', (ROOT / "Cargo.toml").read_text(), re.M)[1]
 LICENCES = ("LICENSE-APACHE", "LICENSE-MIT")
 # Seconds since 1970 that files in archives carry, so that equal contents make equal archives.

@@ -79,7 +79,7 @@ def _sources(root: pathlib.Path, folder: pathlib.Path) -> None:
         (folder / crate).mkdir(parents=True)
         shutil.copytree(root / crate / "src", folder / crate / "src")
         manifest = re.sub(LEFT_OUT, "", (root / crate / "Cargo.toml").read_text(), flags=re.M)
-        (folder / crate / "Cargo.toml").write_text(re.sub(r'^readme = .*\n', "", manifest, flags=re.M))
+        (folder / crate / "Cargo.toml").write_text(re.sub(r"^readme = .*\n", "", manifest, flags=re.M))
     shutil.copy(root / "bindings-node" / "build.rs", folder / "bindings-node")
     workspace = (root / "Cargo.toml").read_text()
     members = 'members = ["core", "bindings-node"]'

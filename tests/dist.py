@@ -31,7 +31,9 @@ SAMPLES = dict(re.findall(r"<!-- runs as a test -->\n```(\w+)\n(.*?)```", (ROOT 
 DEMO = re.compile(r"kf1\.\S+\n(?:.*\n)*?ada@example\.org\n")
 
 # Of the caller's environment nothing that leads into the repository.
-FOREIGN = re.compile(r"KEYFOLD_|npm_(?!config_(?:cache|registry|cafile))|INIT_CWD$|NODE_PATH$|PYTHON|VIRTUAL_ENV$|MAKE|MFLAGS$")
+FOREIGN = re.compile(
+    r"KEYFOLD_|npm_(?!config_(?:cache|registry|cafile))|INIT_CWD$|NODE_PATH$|PYTHON|VIRTUAL_ENV$|MAKE|MFLAGS$"
+)
 CLEAN = {name: value for name, value in os.environ.items() if not FOREIGN.match(name)}
 CLEAN["PATH"] = os.pathsep.join(p for p in CLEAN["PATH"].split(os.pathsep) if not pathlib.Path(p).is_relative_to(ROOT))
 CLEAN |= {"CARGO_TARGET_DIR": str(TARGET), "KEYFOLD_MASTER_KEY": "file:master.key", "KEYFOLD_STORE": "app.keyfold"}
@@ -190,8 +192,9 @@ def node_home(name: str) -> pathlib.Path:
     folder = home(name)
     (folder / "package.json").write_text('{"name": "app", "version": "1.0.0", "private": true}\n')
     (folder / "sample.mjs").write_text(SAMPLES["ts"])
-    common = SAMPLES["ts"].replace("import { open } from", "const { open } = require(").replace('"keyfold";', '"keyfold");')
-    (folder / "sample.cjs").write_text(common)
+    imports, requires = 'import { open } from "keyfold";', 'const { open } = require("keyfold");'
+    assert imports in SAMPLES["ts"]
+    (folder / "sample.cjs").write_text(SAMPLES["ts"].replace(imports, requires))
     return folder
 
 
@@ -374,6 +377,7 @@ def go_from_archive() -> None:
         "CGO_ENABLED": "1",
         "GOCACHE": str(ROOT / "build" / "go"),
     }
+    assert not (listed := run("gofmt", "-l", ".", cwd=program)), f"gofmt would change {listed}"
     run("go", "vet", ".", cwd=program, **here)
     run("go", "build", "-o", "demo", ".", cwd=program, **here)
     said = run(program / "demo", cwd=folder, **here)
