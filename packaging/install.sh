@@ -43,9 +43,9 @@ documentation() {
     put "$made/bash" "$bash/keyfold"
     put "$made/zsh" "$zsh/_keyfold"
     put "$made/fish" "$fish/keyfold.fish"
+    # One page for each of its commands into a folder, or the one page to standard output.
     mkdir "$made/man"
-    "$keyfold" man "$made/man" >"$made/keyfold.1" 2>/dev/null || rm -f "$made/keyfold.1"
-    [ -s "$made/keyfold.1" ] && put "$made/keyfold.1" "$man/keyfold.1"
+    "$keyfold" man "$made/man" >/dev/null 2>&1 || "$keyfold" man >"$made/man/keyfold.1" 2>/dev/null || return 0
     for page in "$made/man"/*.1; do put "$page" "$man/${page##*/}"; done
 }
 put() { if [ -s "$1" ]; then install -Dm644 "$1" "$2"; fi; }

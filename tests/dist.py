@@ -162,6 +162,12 @@ def sources_are_whole() -> None:
             assert there.exists() and there.is_relative_to(root.resolve()), f"{manifest}: {path}"
 
 
+def compiled_elsewhere(library: str) -> None:
+    """Cargo wrote down which files it compiled last: those of the package, and none of the repository."""
+    listed = (TARGET / "release" / f"{library}.d").read_text().replace("\\ ", " ").replace(str(TARGET), "")
+    assert str(scratch) in listed and str(ROOT) not in listed, listed
+
+
 # Python.
 
 
@@ -182,6 +188,7 @@ def python_wheel() -> None:
 
 def python_sdist() -> None:
     folder, python = python_home("sdist", unpacked(sdist()))
+    compiled_elsewhere("lib_native")
     outside(run(python, "-W", "error", "sample.py", cwd=folder))
 
 
@@ -247,6 +254,7 @@ def npm_from_source() -> None:
     run("node", "node_modules/keyfold/install.mjs", cwd=folder)
     assert (folder / "node_modules/keyfold/keyfold.node").exists()
     assert not (folder / "node_modules/keyfold/native/target").exists()
+    compiled_elsewhere("libkeyfold_node")
     node_samples(folder)
 
 
