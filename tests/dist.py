@@ -418,8 +418,11 @@ def relative_target() -> None:
     """A relative CARGO_TARGET_DIR means the caller's folder, in every script."""
     relative = os.path.relpath(TARGET, ROOT)
     stray = ROOT / "bindings-node" / relative
-    here = {"CARGO_TARGET_DIR": relative, "DESTDIR": str(scratch / "relative")}
-    run("make", "install", "PREFIX=/usr", cwd=ROOT, **here)
+    here = {"CARGO_TARGET_DIR": relative}
+    assert f"'{TARGET}/release/libkeyfold.so.0'" in run("make", "-n", "rust", cwd=ROOT, CARGO_TARGET_DIR=str(TARGET))
+    said = run("make", "-n", "rust", cwd=ROOT, **here)
+    assert f"'{ROOT / relative}/release/libkeyfold.so.0'" in said, said
+    run("packaging/install.sh", "install", cwd=ROOT, DESTDIR=str(scratch / "relative"), PREFIX="/usr", **here)
     assert (scratch / "relative/usr/lib/libkeyfold.so").exists()
     run("node", "install.mjs", cwd=ROOT / "bindings-node", INIT_CWD=str(ROOT), **here)
     assert not stray.is_relative_to(ROOT / "bindings-node") or not stray.exists(), f"{stray} was made"
