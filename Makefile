@@ -4,19 +4,31 @@ BUILD := build
 VENV := $(BUILD)/venv
 PYTHON ?= python3
 CARGO ?= cargo
+PREFIX ?= /usr/local
+
+# What a relative CARGO_TARGET_DIR means must not depend on the folder in which a tool starts cargo.
+ifdef CARGO_TARGET_DIR
+ifeq ($(filter /%,$(firstword $(CARGO_TARGET_DIR))),)
+override CARGO_TARGET_DIR := $(CURDIR)/$(CARGO_TARGET_DIR)
+endif
+export CARGO_TARGET_DIR
+endif
 RELEASE := $(or $(CARGO_TARGET_DIR),target)/release
+
 export KEYFOLD_ORACLE_PYTHON := $(CURDIR)/$(VENV)/bin/python
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find core/src core/Cargo.toml -type f 2>/dev/null)
 PYTHON_SOURCES := $(shell find bindings-python -type f -not -path '*/.*' -not -name '*.so' -not -path '*__pycache__*')
 NODE_SOURCES := package.json $(shell find bindings-node examples/demo/package.json -type f -not -path '*/node_modules/*' -not -name '*.node')
 
-.PHONY: demo test check bench build rust python node clean help
+.PHONY: demo test check bench build rust python node dist install uninstall clean help
 
 help:
 	@echo "make demo    build everything and see the main job in all languages"
 	@echo "make test    every test, in every language"
 	@echo "make check   formatting, lints, generated files, examples in the docs"
 	@echo "make bench   ours beside the peers, in one run"
+	@echo "make dist    the packages, into dist/: wheel, source distribution, npm tarballs, archive for C and the command"
+	@echo "make install PREFIX=/usr/local DESTDIR=    the C library and the command; make uninstall removes them"
 	@echo "make clean   remove what was built"
 
 demo: build
@@ -34,9 +46,10 @@ bench: build
 build: rust python node
 
 # The library, the command, the examples: one build for all of them. Programs look for the library by its soname.
+# Without the Python package, which maturin builds: it tells PyO3 of its interpreter, and each would undo the other's build.
 rust:
-	@$(CARGO) build --release --workspace --examples --lib --bins
-	@ln -sf libkeyfold.so $(RELEASE)/libkeyfold.so.0
+	@$(CARGO) build --release --workspace --exclude keyfold-python --examples --lib --bins
+	@ln -sf libkeyfold.so '$(RELEASE)/libkeyfold.so.0'
 
 python: $(BUILD)/python.stamp
 node: $(BUILD)/node.stamp
@@ -58,5 +71,15 @@ $(BUILD)/node.stamp: $(RUST_SOURCES) $(NODE_SOURCES) | rust
 	@npm install --no-audit --no-fund --loglevel=error
 	@touch $@
 
+dist: rust $(BUILD)/python-tools.stamp
+	@$(VENV)/bin/python packaging/dist.py
+
+# It builds as whoever calls it; `make rust`, and then packaging/install.sh as root, builds nothing as root.
+install: rust
+	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' LIBDIR='$(LIBDIR)' packaging/install.sh install
+
+uninstall:
+	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' LIBDIR='$(LIBDIR)' packaging/install.sh uninstall
+
 clean:
-	@rm -rf $(BUILD) target node_modules bindings-node/*.node
+	@rm -rf $(BUILD) dist target node_modules bindings-node/*.node

@@ -15,8 +15,8 @@ RUSTDOCFLAGS="-D warnings" cargo doc --quiet --release --no-deps -p keyfold
 say "C: the header is up to date"
 cargo test --quiet --release -p keyfold-ffi
 say "Python: formatting and lints"
-"$bin/ruff" format --check --quiet bindings-python examples tests benches cli/tests
-"$bin/ruff" check --quiet bindings-python examples tests benches cli/tests
+"$bin/ruff" format --check --quiet bindings-python examples tests benches cli/tests packaging
+"$bin/ruff" check --quiet bindings-python examples tests benches cli/tests packaging
 say "Python: stubs"
 (cd build && ../$bin/python -m mypy.stubtest keyfold)
 say "Node: types"

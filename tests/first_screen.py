@@ -13,7 +13,7 @@ import textwrap
 from collections.abc import Callable
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-RELEASE = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
+RELEASE = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).absolute() / "release"
 SAMPLES = re.compile(r"<!-- runs as a test -->\n```(\w+)\n(.*?)```", re.S)
 
 folder = pathlib.Path(tempfile.mkdtemp(prefix="keyfold-readme-"))

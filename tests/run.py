@@ -19,6 +19,8 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 LOGS = ROOT / "build" / "test-logs"
 PYTHON = str(ROOT / "build" / "venv" / "bin" / "python")
 CARGO = os.environ.get("CARGO", "cargo")
+if "CARGO_TARGET_DIR" in os.environ:  # The suites start cargo in several folders.
+    os.environ["CARGO_TARGET_DIR"] = os.path.abspath(os.environ["CARGO_TARGET_DIR"])
 
 SUITES: dict[str, list[str]] = {
     "rust, both backends": [CARGO, "test", "-p", "keyfold", "--features", "portable"],
@@ -39,6 +41,7 @@ SUITES: dict[str, list[str]] = {
     "guides, beside the real libraries": [PYTHON, "tests/guides.py"],
     "numbers of leakage": [PYTHON, "tests/oracles/leakage.py"],
     "first screen and README": [PYTHON, "tests/first_screen.py"],
+    "packages": [PYTHON, "tests/dist.py"],
 }
 
 # Seconds that a suite may take before it counts as hanging.

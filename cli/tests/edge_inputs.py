@@ -14,7 +14,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLE = json.loads((ROOT / "tests" / "edge_inputs.json").read_text("utf-8"))
-BINARY = str(Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "target/release/keyfold").resolve())
+RELEASE = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
+BINARY = str(Path(sys.argv[1] if len(sys.argv) > 1 else RELEASE / "keyfold").resolve())
 # The core's kinds in the order of their numbers; the exit status is 16 more.
 CODES = """INVALID_ARGUMENT NOT_FOUND ALREADY_EXISTS IN_USE KEY_UNAVAILABLE DECRYPTION_FAILED VERIFICATION_FAILED
 WRONG_MASTER_KEY INTEGRITY_ERROR PERMISSION_DENIED RATE_LIMITED LIMIT_EXCEEDED UNSUPPORTED PROVIDER_UNAVAILABLE

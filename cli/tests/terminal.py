@@ -10,7 +10,8 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-BINARY = str(Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "target/release/keyfold").resolve())
+RELEASE = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
+BINARY = str(Path(sys.argv[1] if len(sys.argv) > 1 else RELEASE / "keyfold").resolve())
 ENVIRONMENT = {
     "PATH": os.environ["PATH"],
     "KEYFOLD_STORE": "app.keyfold",

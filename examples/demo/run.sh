@@ -4,7 +4,7 @@ set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
 demo=$root/examples/demo
 python=$root/build/venv/bin/python
-target=${CARGO_TARGET_DIR:-$root/target}/release
+target=$(realpath -m "${CARGO_TARGET_DIR:-$root/target}")/release
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"

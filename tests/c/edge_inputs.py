@@ -18,7 +18,8 @@ from ctypes import POINTER, byref, c_bool, c_char_p, c_int64, c_size_t, c_uint8,
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-LIBRARY = os.environ.get("KEYFOLD_LIBRARY", str(ROOT / "target/release/libkeyfold.so"))
+RELEASE = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).absolute() / "release"
+LIBRARY = os.environ.get("KEYFOLD_LIBRARY", str(RELEASE / "libkeyfold.so"))
 
 keyfold = ctypes.CDLL(LIBRARY)
 for name in ("keyfold_error_name", "keyfold_error_message"):

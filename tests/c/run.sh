@@ -8,6 +8,7 @@ set -u
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 target=${CARGO_TARGET_DIR:-$root/target}/release
+case $target in /*) ;; *) target=$PWD/$target ;; esac
 cc=${CC:-cc}
 cxx=${CXX:-c++}
 warnings="-Wall -Wextra -Wpedantic -Wshadow -Werror"
@@ -51,7 +52,9 @@ mkdir "$work/lib" "$work/static"
 cp "$target/libkeyfold.so" "$work/lib/libkeyfold.so.0"
 ln -s libkeyfold.so.0 "$work/lib/libkeyfold.so"
 cp "$target/libkeyfold.a" "$work/static/"
-include="-I$root/include"
+# The checkout may lie in a folder with a space in its name.
+ln -s "$root/include" "$work/include"
+include="-I$work/include"
 shared="-L$work/lib -lkeyfold -Wl,-rpath,$work/lib -lpthread"
 static="$work/static/libkeyfold.a -lm -lpthread -ldl"
 

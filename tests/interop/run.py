@@ -18,7 +18,7 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-RELEASE = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
+RELEASE = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).absolute() / "release"
 KEYFOLD = RELEASE / "keyfold"
 ALGORITHMS = ["AES256_GCM_SIV", "AES256_GCM", "XAES256_GCM", "XCHACHA20_POLY1305"]
 MESSAGES = [b"", b"a", "naïve ✓ ада".encode(), bytes(range(256)) * 40]

@@ -1,0 +1,3 @@
+module example.org/keyfold-demo
+
+go 1.21
