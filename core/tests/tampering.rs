@@ -15,8 +15,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::{Home, hostile, kind, names};
 use keyfold::{
-    Aad, Algorithm, Context, CreateKey, ErrorKind, IndexOptions, KeyFilter, KeyInfo, MasterKey, OpenOptions,
-    Store, VersionInfo,
+    Aad, AddRecipient, Algorithm, Context, CreateKey, ErrorKind, IndexOptions, KeyFilter, KeyInfo, MasterKey,
+    OpenOptions, Passphrase, RecipientInfo, Store, VersionInfo,
 };
 use rusqlite::Connection;
 use rusqlite::types::Value;
@@ -45,6 +45,7 @@ struct Truth {
     keys: Vec<KeyInfo>,
     versions: BTreeMap<String, Vec<VersionInfo>>,
     indexes: BTreeMap<String, Vec<u8>>,
+    recipients: Vec<RecipientInfo>,
     /// Key, plaintext, ciphertext.
     sealed: Vec<(String, Vec<u8>, Vec<u8>)>,
 }
@@ -53,6 +54,9 @@ impl Sample {
     fn new() -> Self {
         let home = Home::new();
         let store = home.open();
+        let phrase = Passphrase::new("correct horse").unwrap().with_argon2id(19 << 10, 1, 1).unwrap();
+        let second = AddRecipient::new().description("in a head");
+        store.add_recipient(&MasterKey::passphrase(phrase), &second).unwrap();
         store
             .create_key("alpha", &CreateKey::new().purpose("pii").description("e-mail").label("team", "web"))
             .unwrap();
@@ -69,6 +73,7 @@ impl Sample {
                 store.rotate_key("beta").unwrap();
             }
         }
+        store.rotate_master_key(None).unwrap();
         let truth = Truth::of(&store, sealed);
         store.close();
         drop(store);
@@ -118,10 +123,12 @@ impl Truth {
         let ids = || keys.iter().map(|key| key.key_id.clone());
         let versions = ids().map(|id| (id.clone(), store.list_key_versions(&id).unwrap())).collect();
         let indexes = ids().map(|id| (id.clone(), index(store, &id).unwrap())).collect();
-        Self { keys, versions, indexes, sealed }
+        let recipients = store.recipients().unwrap();
+        Self { keys, versions, indexes, recipients, sealed }
     }
 
     fn compare(&self, store: &Store, verdict: &mut Verdict) {
+        verdict.note("recipients", store.recipients(), |found| *found == self.recipients);
         verdict.note("list_keys", store.list_keys(&KeyFilter::new()), |keys| *keys == self.keys);
         for (key_id, versions) in &self.versions {
             verdict.note("list_key_versions", store.list_key_versions(key_id), |found| found == versions);
@@ -447,14 +454,15 @@ fn every_row_deleted_doubled_or_swapped() {
                 }
                 let name =
                     format!("swap {}.{} of [{number}] and [{partner}]", table.name, table.columns[column]);
-                attacks.push(Attack::new(name, move |connection| {
+                let swap = Attack::new(name, move |connection| {
                     let (mut one, mut two) = (row.clone(), other.clone());
                     std::mem::swap(&mut one[column], &mut two[column]);
                     // Two rows that trade their whole key have only traded places.
                     let kept = |new: &Vec<Value>| new == row || new == other;
                     Ok(!(kept(&one) && kept(&two))
                         && table.replace(connection, &[row, other], &[&one, &two])?)
-                }));
+                });
+                attacks.push(swap.refused_as(table.refusals(column)));
             }
         }
     }
@@ -542,8 +550,8 @@ fn planted_rows() {
         "INSERT INTO system_key SELECT name, 2, created_at, kek_version, wrapped FROM system_key".to_owned(),
         "INSERT INTO system_key SELECT 'tokens', version, created_at, kek_version, wrapped FROM system_key LIMIT 1"
             .to_owned(),
-        "INSERT INTO kek_wrap SELECT recipient_id, 2, encapsulated, ciphertext FROM kek_wrap".to_owned(),
-        "INSERT INTO kek_wrap SELECT 'nobody', 1, encapsulated, ciphertext FROM kek_wrap".to_owned(),
+        "INSERT INTO kek_wrap SELECT recipient_id, 1, encapsulated, ciphertext FROM kek_wrap".to_owned(),
+        "INSERT INTO kek_wrap SELECT 'nobody', 2, encapsulated, ciphertext FROM kek_wrap LIMIT 1".to_owned(),
         "INSERT INTO store SELECT 2, store_id, created_at, generation, kek_version, wraps_signature, development, copied, \
          purge_pending, audit_sequence, audit_hash, nodes, root FROM store"
             .to_owned(),
@@ -632,7 +640,8 @@ fn a_planted_recipient_opens_nothing() {
     // A crowd of them is not tried one by one.
     let path = sample.copy("copy");
     let crowd = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) INSERT INTO recipient \
-                 SELECT 'r' || i, kind, created_at, parameters, public_key, salt, commitment, sealed FROM n, recipient";
+                 SELECT 'r' || i, kind, created_at, parameters, public_key, salt, commitment, sealed FROM n, recipient WHERE \
+                 recipient_id = 'master-key-1'";
     assert!(spoil(&path, &Attack::sql(crowd)));
     assert_eq!(kind(sample.open(&path)), ErrorKind::IntegrityError);
 }
