@@ -43,6 +43,8 @@ WORDS = {
     "DESCRIPTION_BYTES": "description of a key",
     "VERSIONS": "versions of a key",
     "RECIPIENTS": "recipients of a store",
+    "RECIPIENT_ID_BYTES": "id of a recipient",
+    "SHARES": "shares of one secret",
     "ACTOR_BYTES": "actor in the audit log",
     "INDEX_FIELD_BYTES": "field name of a blind index",
     "INDEX_BITS": "bits of a blind index",

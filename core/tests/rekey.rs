@@ -27,8 +27,11 @@ fn open(home: &Home, master_key: &MasterKey) -> keyfold::Result<Store> {
     Store::open_with(home.path(), master_key, &quick())
 }
 
+/// Keys, and what they have encrypted: their own ids.
+type Sealed = Vec<(String, Vec<u8>)>;
+
 /// A store with keys of several shapes, and what they have made.
-fn filled(home: &Home) -> (Store, Vec<(String, Vec<u8>)>, Vec<u8>) {
+fn filled(home: &Home) -> (Store, Sealed, Vec<u8>) {
     let store = home.open();
     store
         .create_key("pii", &CreateKey::new().purpose("pii").description("e-mail").label("team", "web"))
