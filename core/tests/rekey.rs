@@ -423,9 +423,12 @@ fn a_kill_leaves_the_old_or_the_new() {
     for _ in 0..60 {
         let mut child = home.child("changing", &other);
         assert_eq!(child.hears(), "open");
-        std::thread::sleep(Duration::from_micros(random.below(30_000) as u64));
+        // Some acts, and some part of the next.
+        let mut lines: Vec<String> = (0..random.below(6)).map(|_| child.hears()).collect();
+        std::thread::sleep(Duration::from_micros(random.below(10_000) as u64));
         child.child.kill().unwrap();
-        while let Some(line) = child.listen() {
+        lines.extend(std::iter::from_fn(|| child.listen()));
+        for line in lines {
             match line.split_once(' ') {
                 Some(("kek", version)) => newest = version.parse().unwrap(),
                 Some(("sealed", text)) => sealed.push(("ada".to_owned(), common::unhex(text))),

@@ -162,6 +162,8 @@ pub(crate) trait Rows {
     fn stored_nodes(&self) -> Result<Vec<u8>>;
     /// In order of kind and id.
     fn bucket(&self, bucket: u16) -> Result<Vec<EntityRow>>;
+    /// All of them with their buckets, in order of bucket, kind and id.
+    fn entities(&self) -> Result<Vec<(u16, EntityRow)>>;
     fn put_entity(&self, bucket: u16, row: &EntityRow) -> Result<()>;
     fn delete_entity(&self, bucket: u16, kind: EntityKind, id: &str) -> Result<()>;
     fn delete_node(&self, node: u8) -> Result<()>;

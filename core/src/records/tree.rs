@@ -192,27 +192,36 @@ impl<'a> Tree<'a> {
 
     /// The MACs of all entities, every leaf and node verified, and that there are no others.
     pub(super) fn entity_macs(&self) -> Result<HashMap<(EntityKind, String), [u8; MAC_LENGTH]>> {
-        let mut macs = HashMap::new();
-        let mut occupied = Vec::new();
+        let added = || {
+            Error::integrity(
+                "leaves or nodes were added to the MAC tree by someone without the master key; run `keyfold check`",
+            )
+        };
+        let mut leaves = BTreeMap::new();
         for &node in self.nodes.keys() {
-            let leaves = self.verified_leaves(node)?;
-            for (&leaf, mac) in &leaves {
-                let bucket = u16::from_be_bytes([node, leaf]);
-                let entities = self.rows.bucket(bucket)?;
-                if !equal(mac, &self.leaf_mac(bucket, &entities)) {
-                    return Err(Error::integrity(format!(
-                        "leaf {bucket} of the MAC tree was changed or is damaged; run `keyfold check`"
-                    )));
-                }
-                occupied.push(bucket);
-                macs.extend(entities.into_iter().map(|row| ((row.kind, row.id), row.mac)));
+            for (leaf, mac) in self.verified_leaves(node)? {
+                leaves.insert(u16::from_be_bytes([node, leaf]), mac);
             }
         }
-        if self.rows.stored_buckets()? != occupied || !self.rows.stored_nodes()?.iter().eq(self.nodes.keys())
-        {
-            return Err(Error::integrity(
-                "leaves or nodes were added to the MAC tree by someone without the master key; run `keyfold check`",
-            ));
+        if !self.rows.stored_nodes()?.iter().eq(self.nodes.keys()) {
+            return Err(added());
+        }
+        let mut buckets: BTreeMap<u16, Vec<EntityRow>> = BTreeMap::new();
+        for (bucket, row) in self.rows.entities()? {
+            buckets.entry(bucket).or_default().push(row);
+        }
+        if buckets.keys().any(|bucket| !leaves.contains_key(bucket)) {
+            return Err(added());
+        }
+        let mut macs = HashMap::new();
+        for (bucket, mac) in &leaves {
+            let entities = buckets.remove(bucket).unwrap_or_default();
+            if !equal(mac, &self.leaf_mac(*bucket, &entities)) {
+                return Err(Error::integrity(format!(
+                    "leaf {bucket} of the MAC tree was changed or is damaged; run `keyfold check`"
+                )));
+            }
+            macs.extend(entities.into_iter().map(|row| ((row.kind, row.id), row.mac)));
         }
         Ok(macs)
     }

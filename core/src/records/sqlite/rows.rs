@@ -124,6 +124,10 @@ impl Rows for SqliteRows<'_> {
         rows.into_iter().map(|(kind, id, mac)| Ok(EntityRow { kind: known_kind(&kind)?, id, mac })).collect()
     }
 
+    fn entities(&self) -> Result<Vec<(u16, EntityRow)>> {
+        bulk::entities(self.0)
+    }
+
     fn put_entity(&self, bucket: u16, row: &EntityRow) -> Result<()> {
         self.execute(
             "INSERT INTO entity (bucket, kind, id, mac) VALUES (?1, ?2, ?3, ?4) \
@@ -491,7 +495,7 @@ impl Rows for SqliteRows<'_> {
     }
 }
 
-fn known_kind(name: &str) -> Result<EntityKind> {
+pub(super) fn known_kind(name: &str) -> Result<EntityKind> {
     EntityKind::from_name(name)
         .ok_or_else(|| Error::integrity("a row belongs to no known entity; it was added or is damaged"))
 }
