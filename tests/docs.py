@@ -53,6 +53,8 @@ WORDS = {
     "FIRST_LEASE": "first lease",
     "LARGEST_LEASE": "largest lease",
     "RECIPIENTS": "recipients of a store",
+    "RECIPIENT_ID_BYTES": "id of a recipient",
+    "SHARES": "shares of one secret",
     "ACTOR_BYTES": "actor in the audit log",
     "INDEX_FIELD_BYTES": "field name of a blind index",
     "INDEX_BITS": "bits of a blind index",

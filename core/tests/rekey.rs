@@ -27,8 +27,11 @@ fn open(home: &Home, master_key: &MasterKey) -> keyfold::Result<Store> {
     Store::open_with(home.path(), master_key, &quick())
 }
 
+/// Keys, and what they have encrypted: their own ids.
+type Sealed = Vec<(String, Vec<u8>)>;
+
 /// A store with keys of several shapes, and what they have made.
-fn filled(home: &Home) -> (Store, Vec<(String, Vec<u8>)>, Vec<u8>) {
+fn filled(home: &Home) -> (Store, Sealed, Vec<u8>) {
     let store = home.open();
     store
         .create_key("pii", &CreateKey::new().purpose("pii").description("e-mail").label("team", "web"))
@@ -420,9 +423,12 @@ fn a_kill_leaves_the_old_or_the_new() {
     for _ in 0..60 {
         let mut child = home.child("changing", &other);
         assert_eq!(child.hears(), "open");
-        std::thread::sleep(Duration::from_micros(random.below(30_000) as u64));
+        // Some acts, and some part of the next.
+        let mut lines: Vec<String> = (0..random.below(6)).map(|_| child.hears()).collect();
+        std::thread::sleep(Duration::from_micros(random.below(10_000) as u64));
         child.child.kill().unwrap();
-        while let Some(line) = child.listen() {
+        lines.extend(std::iter::from_fn(|| child.listen()));
+        for line in lines {
             match line.split_once(' ') {
                 Some(("kek", version)) => newest = version.parse().unwrap(),
                 Some(("sealed", text)) => sealed.push(("ada".to_owned(), common::unhex(text))),

@@ -15,8 +15,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::{Home, hostile, kind, names};
 use keyfold::{
-    Aad, Algorithm, Context, CreateKey, ErrorKind, IndexOptions, KeyFilter, KeyInfo, MasterKey, OpenOptions,
-    Store, VersionInfo, VersionUsage,
+    Aad, AddRecipient, Algorithm, Context, CreateKey, ErrorKind, IndexOptions, KeyFilter, KeyInfo, MasterKey,
+    OpenOptions, Passphrase, RecipientInfo, Store, VersionInfo, VersionUsage,
 };
 use rusqlite::Connection;
 use rusqlite::types::Value;
@@ -47,6 +47,7 @@ struct Truth {
     versions: BTreeMap<String, Vec<VersionInfo>>,
     usages: BTreeMap<String, Vec<VersionUsage>>,
     indexes: BTreeMap<String, Vec<u8>>,
+    recipients: Vec<RecipientInfo>,
     /// Key, plaintext, ciphertext.
     sealed: Vec<(String, Vec<u8>, Vec<u8>)>,
 }
@@ -55,6 +56,9 @@ impl Sample {
     fn new() -> Self {
         let home = Home::new();
         let store = home.open();
+        let phrase = Passphrase::new("correct horse").unwrap().with_argon2id(19 << 10, 1, 1).unwrap();
+        let second = AddRecipient::new().description("in a head");
+        store.add_recipient(&MasterKey::passphrase(phrase), &second).unwrap();
         store
             .create_key("alpha", &CreateKey::new().purpose("pii").description("e-mail").label("team", "web"))
             .unwrap();
@@ -71,6 +75,7 @@ impl Sample {
                 store.rotate_key("beta").unwrap();
             }
         }
+        store.rotate_master_key(None).unwrap();
         // Closing writes the last counts of messages down.
         store.close();
         let store = home.open();
@@ -124,10 +129,12 @@ impl Truth {
         let versions = ids().map(|id| (id.clone(), store.list_key_versions(&id).unwrap())).collect();
         let usages = ids().map(|id| (id.clone(), store.key_usage(&id).unwrap())).collect();
         let indexes = ids().map(|id| (id.clone(), index(store, &id).unwrap())).collect();
-        Self { keys, versions, usages, indexes, sealed }
+        let recipients = store.recipients().unwrap();
+        Self { keys, versions, usages, indexes, recipients, sealed }
     }
 
     fn compare(&self, store: &Store, verdict: &mut Verdict) {
+        verdict.note("recipients", store.recipients(), |found| *found == self.recipients);
         verdict.note("list_keys", store.list_keys(&KeyFilter::new()), |keys| *keys == self.keys);
         for (key_id, versions) in &self.versions {
             verdict.note("list_key_versions", store.list_key_versions(key_id), |found| found == versions);
@@ -454,14 +461,15 @@ fn every_row_deleted_doubled_or_swapped() {
                 }
                 let name =
                     format!("swap {}.{} of [{number}] and [{partner}]", table.name, table.columns[column]);
-                attacks.push(Attack::new(name, move |connection| {
+                let swap = Attack::new(name, move |connection| {
                     let (mut one, mut two) = (row.clone(), other.clone());
                     std::mem::swap(&mut one[column], &mut two[column]);
                     // Two rows that trade their whole key have only traded places.
                     let kept = |new: &Vec<Value>| new == row || new == other;
                     Ok(!(kept(&one) && kept(&two))
                         && table.replace(connection, &[row, other], &[&one, &two])?)
-                }));
+                });
+                attacks.push(swap.refused_as(table.refusals(column)));
             }
         }
     }
@@ -549,8 +557,8 @@ fn planted_rows() {
         "INSERT INTO system_key SELECT name, 2, created_at, kek_version, wrapped FROM system_key".to_owned(),
         "INSERT INTO system_key SELECT 'tokens', version, created_at, kek_version, wrapped FROM system_key LIMIT 1"
             .to_owned(),
-        "INSERT INTO kek_wrap SELECT recipient_id, 2, encapsulated, ciphertext FROM kek_wrap".to_owned(),
-        "INSERT INTO kek_wrap SELECT 'nobody', 1, encapsulated, ciphertext FROM kek_wrap".to_owned(),
+        "INSERT INTO kek_wrap SELECT recipient_id, 1, encapsulated, ciphertext FROM kek_wrap".to_owned(),
+        "INSERT INTO kek_wrap SELECT 'nobody', 2, encapsulated, ciphertext FROM kek_wrap LIMIT 1".to_owned(),
         "INSERT INTO store SELECT 2, store_id, created_at, generation, kek_version, wraps_signature, development, copied, \
          purge_pending, audit_sequence, audit_hash, nodes, root FROM store"
             .to_owned(),
@@ -639,7 +647,8 @@ fn a_planted_recipient_opens_nothing() {
     // A crowd of them is not tried one by one.
     let path = sample.copy("copy");
     let crowd = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) INSERT INTO recipient \
-                 SELECT 'r' || i, kind, created_at, parameters, public_key, salt, commitment, sealed FROM n, recipient";
+                 SELECT 'r' || i, kind, created_at, parameters, public_key, salt, commitment, sealed FROM n, recipient WHERE \
+                 recipient_id = 'master-key-1'";
     assert!(spoil(&path, &Attack::sql(crowd)));
     assert_eq!(kind(sample.open(&path)), ErrorKind::IntegrityError);
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use arc_swap::ArcSwapOption;
 
@@ -42,7 +42,7 @@ impl Shared {
         if options.require_mlock {
             require_locked_memory()?;
         }
-        let mut opening = Opening::new(path, options)?;
+        let opening = Opening::new(path, options)?;
         // A missing file is the plainer error, so it comes first.
         if !opening.create {
             Database::new(&opening.path, opening.file_options())?;
@@ -63,7 +63,8 @@ impl Shared {
                 opened.map_err(|error| (error.kind() == ErrorKind::WrongMasterKey, error))
             });
             match opened {
-                Ok((opened, reader, mut warnings)) => {
+                // The guard is held until forks know of the connection.
+                Ok((opened, reader, mut warnings, _held)) => {
                     warnings.extend(failures.iter().map(|(failed, error): &(&MasterKey, Error)| {
                         format!("{failed:?} did not serve, another master key did: {}", error.message())
                     }));
@@ -210,7 +211,7 @@ impl<'a> Opening<'a> {
     }
 
     /// Opens the store with one master key, made first where it is asked for and missing.
-    fn open_with(&mut self, master_key: ResolvedMasterKey) -> Result<(Opened, Database, Vec<String>)> {
+    fn open_with(&self, master_key: ResolvedMasterKey) -> Result<NewlyOpened> {
         let ResolvedMasterKey { credential, warnings } = master_key;
         refuse_warnings(self.options.production, &warnings)?;
         if self.create && self.path.symlink_metadata().is_err() {
@@ -237,10 +238,8 @@ impl<'a> Opening<'a> {
             _ => open_recipient(&store_id, &recipients, &credential)?,
         };
         let opened = reader.read(|rows| unlock(rows, recipient, self.anchor.as_ref()))?;
-        // What comes after owns the connection, and is registered before the lock goes.
         self.check(&opened)?;
-        drop(held);
-        Ok((opened, reader, warnings))
+        Ok((opened, reader, warnings, held))
     }
 
     fn check(&self, opened: &Opened) -> Result<()> {
@@ -275,6 +274,9 @@ impl<'a> Opening<'a> {
         }
     }
 }
+
+/// What was opened, its connection, what is to be said of the master key, and what keeps forks away.
+type NewlyOpened = (Opened, Database, Vec<String>, MutexGuard<'static, ()>);
 
 /// Production mode takes what is else a warning for an error.
 pub(super) fn refuse_warnings(production: bool, warnings: &[String]) -> Result<()> {

@@ -8,21 +8,22 @@ use crate::records::{IndexRootRow, KeyRow, VersionRow};
 
 /// The keys whose ids come after this one, in byte order, so many at most.
 pub(super) fn keys_after(connection: &Connection, after: &str, limit: u32) -> Result<Vec<KeyRow>> {
-    let sql = "SELECT * FROM key WHERE key_id > ?1 ORDER BY key_id LIMIT ?2";
+    let sql = "SELECT key_id, kind, algorithm, purpose, description, labels, exportable, archived, on_limit, \
+               expires_in, created_at FROM key WHERE key_id > ?1 ORDER BY key_id LIMIT ?2";
     let mut statement = connection.prepare_cached(sql).map_err(storage_error)?;
     let rows = statement.query_map(params![after, limit], |row| {
         Ok(KeyRow {
-            key_id: row.get("key_id")?,
-            kind: row.get("kind")?,
-            algorithm: row.get("algorithm")?,
-            purpose: row.get("purpose")?,
-            description: row.get("description")?,
-            labels: row.get("labels")?,
-            exportable: row.get("exportable")?,
-            archived: row.get("archived")?,
-            on_limit: row.get("on_limit")?,
-            expires_in: row.get("expires_in")?,
-            created_at: row.get("created_at")?,
+            key_id: row.get(0)?,
+            kind: row.get(1)?,
+            algorithm: row.get(2)?,
+            purpose: row.get(3)?,
+            description: row.get(4)?,
+            labels: row.get(5)?,
+            exportable: row.get(6)?,
+            archived: row.get(7)?,
+            on_limit: row.get(8)?,
+            expires_in: row.get(9)?,
+            created_at: row.get(10)?,
         })
     });
     rows.and_then(Iterator::collect).map_err(storage_error)
@@ -33,23 +34,25 @@ pub(super) fn versions_between(
     connection: &Connection,
     (first, last): (&str, &str),
 ) -> Result<Vec<VersionRow>> {
-    let sql = "SELECT * FROM key_version WHERE key_id BETWEEN ?1 AND ?2 ORDER BY key_id, version";
+    let sql = "SELECT key_id, version, tag, is_current, state, state_reason, state_before, algorithm, \
+               created_at, expires_at, destroy_at, kek_version, wrapped FROM key_version \
+               WHERE key_id BETWEEN ?1 AND ?2 ORDER BY key_id, version";
     let mut statement = connection.prepare_cached(sql).map_err(storage_error)?;
     let rows = statement.query_map([first, last], |row| {
         Ok(VersionRow {
-            key_id: row.get("key_id")?,
-            version: row.get("version")?,
-            tag: row.get("tag")?,
-            is_current: row.get("is_current")?,
-            state: row.get("state")?,
-            state_reason: row.get("state_reason")?,
-            state_before: row.get("state_before")?,
-            algorithm: row.get("algorithm")?,
-            created_at: row.get("created_at")?,
-            expires_at: row.get("expires_at")?,
-            destroy_at: row.get("destroy_at")?,
-            kek_version: row.get("kek_version")?,
-            wrapped: row.get("wrapped")?,
+            key_id: row.get(0)?,
+            version: row.get(1)?,
+            tag: row.get(2)?,
+            is_current: row.get(3)?,
+            state: row.get(4)?,
+            state_reason: row.get(5)?,
+            state_before: row.get(6)?,
+            algorithm: row.get(7)?,
+            created_at: row.get(8)?,
+            expires_at: row.get(9)?,
+            destroy_at: row.get(10)?,
+            kek_version: row.get(11)?,
+            wrapped: row.get(12)?,
         })
     });
     rows.and_then(Iterator::collect).map_err(storage_error)
@@ -60,16 +63,17 @@ pub(super) fn index_roots_between(
     connection: &Connection,
     (first, last): (&str, &str),
 ) -> Result<Vec<IndexRootRow>> {
-    let sql = "SELECT * FROM index_root WHERE scope BETWEEN ?1 AND ?2 ORDER BY scope, version";
+    let sql = "SELECT scope, version, is_current, created_at, kek_version, wrapped \
+         FROM index_root WHERE scope BETWEEN ?1 AND ?2 ORDER BY scope, version";
     let mut statement = connection.prepare_cached(sql).map_err(storage_error)?;
     let rows = statement.query_map([first, last], |row| {
         Ok(IndexRootRow {
-            scope: row.get("scope")?,
-            version: row.get("version")?,
-            is_current: row.get("is_current")?,
-            created_at: row.get("created_at")?,
-            kek_version: row.get("kek_version")?,
-            wrapped: row.get("wrapped")?,
+            scope: row.get(0)?,
+            version: row.get(1)?,
+            is_current: row.get(2)?,
+            created_at: row.get(3)?,
+            kek_version: row.get(4)?,
+            wrapped: row.get(5)?,
         })
     });
     rows.and_then(Iterator::collect).map_err(storage_error)

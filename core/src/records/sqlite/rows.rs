@@ -522,7 +522,7 @@ impl Rows for SqliteRows<'_> {
     }
 }
 
-fn known_kind(name: &str) -> Result<EntityKind> {
+pub(super) fn known_kind(name: &str) -> Result<EntityKind> {
     EntityKind::from_name(name)
         .ok_or_else(|| Error::integrity("a row belongs to no known entity; it was added or is damaged"))
 }
