@@ -1,0 +1,1 @@
+//! `keyfold keyset`, `backup`, `restore` and `quarantine`.
