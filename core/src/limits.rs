@@ -28,6 +28,18 @@ pub const INDEX_FIELD_BYTES: usize = 255;
 pub const INDEX_BITS: u32 = 256;
 /// Largest text read from a master key file or descriptor, in bytes.
 pub const MASTER_KEY_SOURCE_BYTES: u64 = 4096;
+/// Least and most memory of Argon2id, in KiB: 19 MiB to 1 GiB.
+pub const ARGON2_MEMORY_KIB: (u32, u32) = (19 << 10, 1 << 20);
+/// Fewest and most passes of Argon2id.
+pub const ARGON2_PASSES: (u32, u32) = (1, 10);
+/// Fewest and most lanes of Argon2id.
+pub const ARGON2_LANES: (u32, u32) = (1, 8);
+/// Fewest and most rounds of PBKDF2-HMAC-SHA256.
+pub const PBKDF2_ROUNDS: (u32, u32) = (600_000, 10_000_000);
+/// Longest password or passphrase, in bytes. None is empty.
+pub const PASSWORD_BYTES: usize = 4096;
+/// Shortest and longest salt of a password, in bytes.
+pub const PASSWORD_SALT_BYTES: (usize, usize) = (16, 64);
 /// Longest options text in JSON, in bytes.
 pub const OPTIONS_BYTES: usize = 64 << 10;
 /// Longest period of a key or purpose: `expires_in`, a rotation period, a delay. A thousand years.

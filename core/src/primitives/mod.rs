@@ -18,6 +18,7 @@ mod backend;
 mod hash;
 mod hpke;
 mod identity;
+mod password;
 #[cfg(all(feature = "portable", any(test, not(feature = "aws-lc"))))]
 mod portable;
 mod random;
@@ -34,6 +35,7 @@ pub(crate) use backend::Failure;
 pub(crate) use hash::{HmacKey, equal, hkdf_sha256, sha256};
 pub(crate) use hpke::{hpke_open, hpke_public_key, hpke_seal};
 pub(crate) use identity::{Identity, verify_signature};
+pub(crate) use password::{Argon2Cost, DEFAULT_PBKDF2_ROUNDS, argon2id, pbkdf2_sha256};
 pub(crate) use random::{draw_nonce, random_bytes};
 
 /// The backend that serves.
