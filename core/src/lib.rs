@@ -28,7 +28,7 @@ pub use keyring::VersionState;
 pub use master_key::{CallbackError, MASTER_KEY_VARIABLE, MasterKey, generate_master_key};
 pub use primitives::{Algorithm, KeyKind};
 pub use store::{
-    CheckReport, CiphertextInfo, CreateKey, Finding, IndexOptions, KeyFilter, KeyInfo, Mode, OpenOptions,
-    PURPOSES, Store, VersionInfo,
+    CheckReport, CiphertextInfo, CreateKey, ExportedKey, Finding, ImportKey, ImportKeyset, IndexOptions,
+    KeyEncoding, KeyFilter, KeyInfo, Mode, OpenOptions, PURPOSES, Store, VersionInfo,
 };
 pub use time::{Clock, Timestamp};

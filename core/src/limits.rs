@@ -18,6 +18,14 @@ pub const LABEL_BYTES: usize = 255;
 pub const DESCRIPTION_BYTES: usize = 4096;
 /// Most versions of a key.
 pub const VERSIONS: u32 = 10_000;
+/// Most versions of a key without a prefix, as an imported keyset may have: each is tried in turn.
+pub const RAW_VERSIONS: usize = 16;
+/// Longest keyset that is imported, in bytes: 10,000 keys fit.
+pub const KEYSET_BYTES: usize = 8 << 20;
+/// Longest key material that is imported, in any encoding, in bytes.
+pub const KEY_MATERIAL_BYTES: usize = 1024;
+/// Longest reason given for setting an entity aside, in bytes.
+pub const QUARANTINE_REASON_BYTES: usize = 1024;
 /// Most recipients of a store.
 pub const RECIPIENTS: usize = 16;
 /// Longest actor recorded in the audit log, in bytes.

@@ -5,7 +5,7 @@ mod plaintext;
 
 use std::sync::Arc;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::format::{
     Aad, Envelope, PREFIX_LENGTH, TEXT_PREFIX, decode_ciphertext, from_text, prefix, to_text_into,
 };
@@ -63,10 +63,15 @@ impl Key {
     /// KeyUnavailable where the version's state forbids it.
     pub fn decrypt<'a>(&self, ciphertext: impl AsRef<[u8]>, aad: impl Into<Aad<'a>>) -> Result<Plaintext> {
         let bytes = decode_ciphertext(ciphertext.as_ref()).ok_or_else(|| self.decryption_failed())?;
+        let aad = aad.into();
         let decryption = self.decryption(&bytes)?;
-        let mut out = Plaintext::with_capacity(decryption.length());
-        decryption.append(aad.into(), out.buffer())?;
-        Ok(out)
+        match decryption.plaintext(aad) {
+            // What has no prefix may begin as one by chance.
+            Err(error) if error.kind() == ErrorKind::DecryptionFailed && !decryption.raw => {
+                self.raw_decryption(&bytes)?.plaintext(aad)
+            }
+            outcome => outcome,
+        }
     }
 
     /// Encrypts a text for a text column: `kf1.` and base64url.
@@ -90,9 +95,17 @@ impl Key {
     /// DecryptionFailed where it is no ciphertext of this key.
     pub fn needs_reencrypt(&self, ciphertext: impl AsRef<[u8]>) -> Result<bool> {
         let bytes = decode_ciphertext(ciphertext.as_ref()).ok_or_else(|| self.decryption_failed())?;
-        let tag = Envelope::parse(&bytes).ok_or_else(|| self.decryption_failed())?.tag;
-        let (loaded, place) = self.loaded_with(tag)?;
-        Ok(!snapshot(&loaded)?.versions[place].row.is_current)
+        if let Some(envelope) = Envelope::parse(&bytes) {
+            match self.loaded_with(envelope.tag) {
+                Err(error) if error.kind() == ErrorKind::DecryptionFailed => {}
+                found => {
+                    let (loaded, place) = found?;
+                    return Ok(!snapshot(&loaded)?.versions[place].row.is_current);
+                }
+            }
+        }
+        // A version without a prefix is never the one that encrypts.
+        self.raw_decryption(&bytes).map(|_| true)
     }
 
     /// Moves a ciphertext to the current version; one that is there already is verified and returned as it is.
@@ -118,13 +131,33 @@ impl Key {
     /// A ciphertext in bytes, taken apart and ready to be decrypted into the caller's buffer.
     #[inline]
     pub fn decryption<'a>(&'a self, ciphertext: &'a [u8]) -> Result<Decryption<'a>> {
-        let envelope = Envelope::parse(ciphertext).ok_or_else(|| self.decryption_failed())?;
-        let (loaded, place) = self.loaded_with(envelope.tag)?;
+        let Some(envelope) = Envelope::parse(ciphertext) else { return self.raw_decryption(ciphertext) };
+        let (loaded, place) = match self.loaded_with(envelope.tag) {
+            Err(error) if error.kind() == ErrorKind::DecryptionFailed => {
+                return self.raw_decryption(ciphertext);
+            }
+            found => found?,
+        };
         let found = snapshot(&loaded)?;
         found.prepare(place)?;
         let parts = split(envelope.body, found.versions[place].algorithm);
         let (nonce, body, tag) = parts.ok_or_else(|| self.decryption_failed())?;
-        Ok(Decryption { key: self, loaded, place, nonce, body, tag })
+        Ok(Decryption { key: self, loaded, place, raw: false, nonce, body, tag })
+    }
+
+    /// As [`Key::decryption`], for what an imported version without a prefix may have sealed.
+    #[cold]
+    fn raw_decryption<'a>(&'a self, ciphertext: &'a [u8]) -> Result<Decryption<'a>> {
+        let loaded = self.shared.current(&self.entry)?;
+        let found = snapshot(&loaded)?;
+        let place = found.raw_places().next().ok_or_else(|| self.decryption_failed())?;
+        for place in found.raw_places() {
+            found.prepare(place)?;
+        }
+        // They are all of one algorithm: the import sees to it.
+        let parts = split(ciphertext, found.versions[place].algorithm);
+        let (nonce, body, tag) = parts.ok_or_else(|| self.decryption_failed())?;
+        Ok(Decryption { key: self, loaded, place, raw: true, nonce, body, tag })
     }
 
     /// The snapshot and the place of the tag's version in it.
@@ -252,6 +285,8 @@ pub struct Decryption<'a> {
     loaded: Loaded,
     /// The version's place in the snapshot.
     place: usize,
+    /// Whether every version without a prefix is tried instead.
+    raw: bool,
     nonce: &'a [u8],
     body: &'a [u8],
     tag: &'a [u8],
@@ -287,8 +322,36 @@ impl Decryption<'_> {
     }
 
     #[inline]
+    fn plaintext(&self, aad: Aad<'_>) -> Result<Plaintext> {
+        let mut out = Plaintext::with_capacity(self.length());
+        self.append(aad, out.buffer())?;
+        Ok(out)
+    }
+
+    #[inline]
     fn open(&self, aad: &[u8], out: &mut [u8]) -> Result<()> {
-        let version = &snapshot(&self.loaded)?.versions[self.place];
+        if self.raw {
+            return self.open_raw(aad, out);
+        }
+        self.open_with(self.place, aad, out)
+    }
+
+    #[cold]
+    fn open_raw(&self, aad: &[u8], out: &mut [u8]) -> Result<()> {
+        for place in snapshot(&self.loaded)?.raw_places() {
+            // A failed attempt has wiped it.
+            out.copy_from_slice(self.body);
+            match self.open_with(place, aad, out) {
+                Err(error) if error.kind() == ErrorKind::DecryptionFailed => {}
+                outcome => return outcome,
+            }
+        }
+        Err(self.key.decryption_failed())
+    }
+
+    #[inline]
+    fn open_with(&self, place: usize, aad: &[u8], out: &mut [u8]) -> Result<()> {
+        let version = &snapshot(&self.loaded)?.versions[place];
         let Some(Material::Aead(cipher)) = version.unwrapped() else {
             return Err(wrong_kind(self.key.id(), version.algorithm.kind(), "decrypt", &[KeyKind::Aead]));
         };

@@ -3,11 +3,13 @@
 mod entry;
 mod freshness;
 mod material;
+mod prefix;
 mod snapshot;
 mod state;
 
 pub(crate) use entry::{Entry, Loaded};
 pub(crate) use freshness::{Freshness, Need};
 pub(crate) use material::Material;
+pub(crate) use prefix::Prefix;
 pub(crate) use snapshot::{IndexRoot, Snapshot, Version};
 pub use state::VersionState;

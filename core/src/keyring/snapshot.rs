@@ -6,7 +6,7 @@ use once_cell::race::OnceBox;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::hierarchy::{DekPlace, IndexRootPlace, Kek, Wrappable};
-use crate::keyring::{Material, VersionState};
+use crate::keyring::{Material, Prefix, VersionState};
 use crate::primitives::{Algorithm, HmacKey};
 use crate::records::entity::{key_scope, purpose_scope};
 use crate::records::tree::Tree;
@@ -22,6 +22,8 @@ pub(crate) struct Snapshot {
     pub(crate) versions: Vec<Version>,
     /// Tags and places in `versions`, in order of the tags.
     by_tag: Vec<(u32, usize)>,
+    /// The places of those without a prefix, newest first.
+    raw: Vec<usize>,
     /// The place of the current version and its material, where the key may encrypt.
     current: Option<(usize, Arc<Material>)>,
     current_place: Option<usize>,
@@ -36,6 +38,7 @@ pub(crate) struct Version {
     pub(crate) row: VersionRow,
     pub(crate) state: VersionState,
     pub(crate) algorithm: Algorithm,
+    prefix: Prefix,
     /// Set once, without a lock: a lock could be held by a thread that a fork leaves behind.
     material: OnceBox<Arc<Material>>,
 }
@@ -89,9 +92,11 @@ impl Snapshot {
         for row in rows {
             versions.push(Version::new(row, previous).ok_or_else(damaged)?);
         }
-        let mut by_tag: Vec<_> =
-            versions.iter().enumerate().map(|(place, version)| (version.row.tag, place)).collect();
+        let (tagged, mut raw): (Vec<_>, Vec<_>) =
+            (0..versions.len()).partition(|place| versions[*place].prefix == Prefix::Tink);
+        let mut by_tag: Vec<_> = tagged.into_iter().map(|place| (versions[place].row.tag, place)).collect();
         by_tag.sort_unstable();
+        raw.reverse();
         let scope = key.purpose.as_deref().map_or_else(|| key_scope(&key.key_id), purpose_scope);
         let index_roots = tree.rows().index_roots(&scope)?;
         let index_roots =
@@ -102,6 +107,7 @@ impl Snapshot {
             kek: Arc::clone(kek),
             versions,
             by_tag,
+            raw,
             current: None,
             current_place,
             index_roots,
@@ -111,6 +117,7 @@ impl Snapshot {
         if let Some(place) = current_place
             && !snapshot.key.archived
             && snapshot.versions[place].state.may_encrypt()
+            && snapshot.versions[place].prefix == Prefix::Tink
         {
             let material = snapshot.material(&snapshot.versions[place])?;
             snapshot.current = Some((place, material));
@@ -127,10 +134,9 @@ impl Snapshot {
         }
     }
 
-    /// The version with this tag.
-    #[inline]
-    pub(crate) fn by_tag(&self, tag: u32) -> Option<&Version> {
-        self.place_of(tag).map(|place| &self.versions[place])
+    /// The places of the versions without a prefix that may decrypt, newest first.
+    pub(crate) fn raw_places(&self) -> impl Iterator<Item = usize> + '_ {
+        self.raw.iter().copied().filter(|place| self.versions[*place].state.may_decrypt())
     }
 
     /// The place of the version with this tag.
@@ -138,6 +144,12 @@ impl Snapshot {
     pub(crate) fn place_of(&self, tag: u32) -> Option<usize> {
         let found = self.by_tag.binary_search_by_key(&tag, |(tag, _)| *tag).ok()?;
         Some(self.by_tag[found].1)
+    }
+
+    /// The version of this number.
+    fn numbered(&self, version: u32) -> Option<&Version> {
+        let found = self.versions.binary_search_by_key(&version, |known| known.row.version).ok()?;
+        self.versions.get(found)
     }
 
     /// The current version, whatever it may do.
@@ -191,6 +203,7 @@ impl Snapshot {
             algorithm: &row.algorithm,
             version: row.version,
             tag: row.tag,
+            prefix: &row.prefix,
         }
     }
 
@@ -228,13 +241,14 @@ impl Version {
     fn new(row: VersionRow, previous: Option<&Snapshot>) -> Option<Self> {
         let state = VersionState::from_name(&row.state)?;
         let algorithm = Algorithm::from_name(&row.algorithm)?;
-        let known = previous.and_then(|snapshot| snapshot.by_tag(row.tag));
+        let prefix = Prefix::from_name(&row.prefix)?;
+        let known = previous.and_then(|snapshot| snapshot.numbered(row.version));
         let material = known
-            .filter(|known| known.row.version == row.version && known.row.wrapped == row.wrapped)
+            .filter(|known| known.row.tag == row.tag && known.row.wrapped == row.wrapped)
             .and_then(|known| known.material.get());
         let material =
             material.map_or_else(OnceBox::new, |known| OnceBox::with_value(Box::new(Arc::clone(known))));
-        Some(Self { row, state, algorithm, material })
+        Some(Self { row, state, algorithm, prefix, material })
     }
 
     /// The material, once it was unwrapped.

@@ -224,6 +224,7 @@ fn encode_key(
             .text(&row.key_id)
             .integer(row.version.into())
             .integer(row.tag.into())
+            .text(&row.prefix)
             .integer(row.is_current.into())
             .text(&row.state)
             .optional_text(row.state_reason.as_deref())

@@ -33,7 +33,10 @@ impl Store {
             if act.verify(EntityId::key(key_id))? {
                 draft.accept_existing(act, options.exist_ok)?;
             } else {
-                draft.insert(act)?;
+                let row = draft.put_key(act)?;
+                act.insert_version(&row, NewVersion::current(1, draft.algorithm), &[])?;
+                act.tree.authenticate(EntityId::key(key_id))?;
+                act.record(Event::new("create_key").key(key_id).version(1))?;
             }
             verified_info(&act.tree, key_id)
         })
@@ -52,8 +55,21 @@ impl Store {
     }
 }
 
-fn rotate(act: &mut Act<'_>, entity: EntityId<'_>) -> Result<VersionRow> {
+/// The next version and the current one; the key was verified in this transaction.
+pub(super) fn rotate(act: &mut Act<'_>, entity: EntityId<'_>) -> Result<VersionRow> {
     let key = act.rows().key(entity.id)?.ok_or_else(|| entity.damaged())?;
+    let (newest, tags) = room_for_version(act, &key)?;
+    act.rows().clear_current(entity.id)?;
+    let algorithm = Algorithm::from_name(&key.algorithm).ok_or_else(|| entity.damaged())?;
+    let row = act.insert_version(&key, NewVersion::current(newest + 1, algorithm), &tags)?;
+    act.tree.authenticate(entity)?;
+    act.record(Event::new("rotate_key").key(entity.id).version(row.version))?;
+    Ok(row)
+}
+
+/// The newest version's number and all tags of a key that may have one version more.
+pub(super) fn room_for_version(act: &Act<'_>, key: &KeyRow) -> Result<(u32, Vec<u32>)> {
+    let entity = EntityId::key(&key.key_id);
     if key.archived {
         return Err(Error::new(ErrorKind::KeyUnavailable, format!("key {:?} is archived", entity.id))
             .with_key(entity.id));
@@ -68,19 +84,13 @@ fn rotate(act: &mut Act<'_>, entity: EntityId<'_>) -> Result<VersionRow> {
         ))
         .with_key(entity.id));
     }
-    let tags: Vec<u32> = versions.iter().map(|row| row.tag).collect();
-    act.rows().clear_current(entity.id)?;
-    let algorithm = Algorithm::from_name(&key.algorithm).ok_or_else(|| entity.damaged())?;
-    let row = act.insert_version(&key, NewVersion::current(newest + 1, algorithm), &tags)?;
-    act.tree.authenticate(entity)?;
-    act.record(Event::new("rotate_key").key(entity.id).version(row.version))?;
-    Ok(row)
+    Ok((newest, versions.iter().map(|row| row.tag).collect()))
 }
 
 /// A key that is to be made, its options checked.
-struct Draft<'a> {
+pub(super) struct Draft<'a> {
     key_id: &'a str,
-    algorithm: Algorithm,
+    pub(super) algorithm: Algorithm,
     purpose: Option<&'a str>,
     description: Option<&'a str>,
     labels: String,
@@ -90,7 +100,7 @@ struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    fn new(key_id: &'a str, options: &'a CreateKey) -> Result<Self> {
+    pub(super) fn new(key_id: &'a str, options: &'a CreateKey) -> Result<Self> {
         check_key_id(key_id)?;
         let kind = kind(options.kind.as_deref(), options.algorithm.as_deref())?;
         let description = options.description.as_deref();
@@ -112,7 +122,7 @@ impl<'a> Draft<'a> {
         })
     }
 
-    fn accept_existing(&self, act: &Act<'_>, exist_ok: bool) -> Result<()> {
+    pub(super) fn accept_existing(&self, act: &Act<'_>, exist_ok: bool) -> Result<()> {
         let exists = |what: &str| {
             Err(Error::new(ErrorKind::AlreadyExists, format!("key {:?} exists already{what}", self.key_id))
                 .with_key(self.key_id))
@@ -130,7 +140,8 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    fn insert(&self, act: &mut Act<'_>) -> Result<()> {
+    /// Writes the key's row, without versions yet, and what of its purpose and index roots is missing.
+    pub(super) fn put_key(&self, act: &mut Act<'_>) -> Result<KeyRow> {
         if let Some(purpose) = self.purpose {
             ensure_purpose(act, purpose)?;
         }
@@ -148,12 +159,10 @@ impl<'a> Draft<'a> {
             created_at: act.now,
         };
         act.rows().put_key(&row)?;
-        act.insert_version(&row, NewVersion::current(1, self.algorithm), &[])?;
         if self.purpose.is_none() {
             act.insert_index_root(&key_scope(self.key_id))?;
         }
-        act.tree.authenticate(EntityId::key(self.key_id))?;
-        act.record(Event::new("create_key").key(self.key_id).version(1))
+        Ok(row)
     }
 }
 

@@ -12,6 +12,8 @@ mod options;
 mod shared;
 #[cfg(test)]
 mod tink_oracle;
+mod transfer;
+mod transfer_options;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -26,6 +28,8 @@ pub use info::{CiphertextInfo, KeyInfo, VersionInfo};
 pub use lifecycle::PURPOSES;
 pub use options::{CreateKey, IndexOptions, KeyFilter, Mode, OpenOptions};
 pub(crate) use shared::Shared;
+pub use transfer::ExportedKey;
+pub use transfer_options::{ImportKey, ImportKeyset, KeyEncoding};
 
 /// An open key store. Clones share it; it may be used from all threads at once.
 ///

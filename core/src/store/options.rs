@@ -361,7 +361,7 @@ impl IndexOptions {
 }
 
 /// Unknown names, names given twice and wrong types are refused, by name.
-fn from_json<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T> {
+pub(super) fn from_json<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T> {
     if json.len() > limits::OPTIONS_BYTES {
         return Err(Error::limit(format!("options are at most {} bytes of JSON", limits::OPTIONS_BYTES)));
     }

@@ -104,6 +104,7 @@ fn keyset(store: &Store, key_id: &str) -> Value {
                     algorithm: &row.algorithm,
                     version: row.version,
                     tag: row.tag,
+                    prefix: &row.prefix,
                 };
                 let dek = place.unwrap(kek, row.kek_version, &row.wrapped)?;
                 if row.is_current {

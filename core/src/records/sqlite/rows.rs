@@ -346,7 +346,7 @@ impl Rows for SqliteRows<'_> {
 
     fn versions(&self, key_id: &str) -> Result<Vec<VersionRow>> {
         self.all(
-            "SELECT key_id, version, tag, is_current, state, state_reason, algorithm, created_at, expires_at, \
+            "SELECT key_id, version, tag, prefix, is_current, state, state_reason, algorithm, created_at, expires_at, \
              destroy_at, kek_version, wrapped FROM key_version WHERE key_id = ?1 ORDER BY version",
             [key_id],
             |row| {
@@ -354,15 +354,16 @@ impl Rows for SqliteRows<'_> {
                     key_id: row.get(0)?,
                     version: row.get(1)?,
                     tag: row.get(2)?,
-                    is_current: row.get(3)?,
-                    state: row.get(4)?,
-                    state_reason: row.get(5)?,
-                    algorithm: row.get(6)?,
-                    created_at: row.get(7)?,
-                    expires_at: row.get(8)?,
-                    destroy_at: row.get(9)?,
-                    kek_version: row.get(10)?,
-                    wrapped: row.get(11)?,
+                    prefix: row.get(3)?,
+                    is_current: row.get(4)?,
+                    state: row.get(5)?,
+                    state_reason: row.get(6)?,
+                    algorithm: row.get(7)?,
+                    created_at: row.get(8)?,
+                    expires_at: row.get(9)?,
+                    destroy_at: row.get(10)?,
+                    kek_version: row.get(11)?,
+                    wrapped: row.get(12)?,
                 })
             },
         )
@@ -370,14 +371,16 @@ impl Rows for SqliteRows<'_> {
 
     fn put_version(&self, row: &VersionRow) -> Result<()> {
         self.execute(
-            "INSERT INTO key_version (key_id, version, tag, is_current, state, state_reason, algorithm, created_at, \
-             expires_at, destroy_at, kek_version, wrapped) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) \
-             ON CONFLICT (key_id, version) DO UPDATE SET is_current = ?4, state = ?5, state_reason = ?6, \
-             expires_at = ?9, destroy_at = ?10, kek_version = ?11, wrapped = ?12",
+            "INSERT INTO key_version (key_id, version, tag, prefix, is_current, state, state_reason, algorithm, \
+             created_at, expires_at, destroy_at, kek_version, wrapped) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) \
+             ON CONFLICT (key_id, version) DO UPDATE SET is_current = ?5, state = ?6, state_reason = ?7, \
+             expires_at = ?10, destroy_at = ?11, kek_version = ?12, wrapped = ?13",
             params![
                 row.key_id,
                 row.version,
                 row.tag,
+                row.prefix,
                 row.is_current,
                 row.state,
                 row.state_reason,
@@ -396,7 +399,11 @@ impl Rows for SqliteRows<'_> {
     }
 
     fn keys_with_tag(&self, tag: u32) -> Result<Vec<String>> {
-        self.all("SELECT key_id FROM key_version WHERE tag = ?1 ORDER BY key_id", [tag], |row| row.get(0))
+        self.all(
+            "SELECT key_id FROM key_version WHERE tag = ?1 AND prefix = 'tink' ORDER BY key_id",
+            [tag],
+            |row| row.get(0),
+        )
     }
 
     fn usage(&self, key_id: &str) -> Result<Vec<UsageRow>> {
