@@ -13,6 +13,7 @@ mod format;
 mod hierarchy;
 mod key;
 mod keyring;
+mod keyset;
 pub mod limits;
 mod master_key;
 mod primitives;
@@ -29,6 +30,7 @@ pub use master_key::{CallbackError, MASTER_KEY_VARIABLE, MasterKey, generate_mas
 pub use primitives::{Algorithm, KeyKind};
 pub use store::{
     CheckReport, CiphertextInfo, CreateKey, ExportedKey, Finding, ImportKey, ImportKeyset, IndexOptions,
-    KeyEncoding, KeyFilter, KeyInfo, Mode, OpenOptions, PURPOSES, Store, VersionInfo,
+    KeyEncoding, KeyFilter, KeyInfo, Keyset, KeysetFormat, KeysetProtection, Mode, OpenOptions, PURPOSES,
+    Store, VersionInfo,
 };
 pub use time::{Clock, Timestamp};

@@ -16,6 +16,7 @@ use crate::store::{KeyInfo, Shared};
 
 #[cfg(test)]
 pub(crate) use index::index_under;
+pub(crate) use plaintext::wipe;
 pub use plaintext::{Plaintext, PlaintextText};
 
 /// A handle to one key of an open store. Clones are cheap; it may be used from all threads at once.

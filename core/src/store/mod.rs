@@ -5,6 +5,7 @@ mod check;
 mod forking;
 mod info;
 mod inspect;
+mod keyset;
 mod lifecycle;
 mod listing;
 mod open;
@@ -25,6 +26,7 @@ use crate::master_key::MasterKey;
 
 pub use check::{CheckReport, Finding};
 pub use info::{CiphertextInfo, KeyInfo, VersionInfo};
+pub use keyset::{Keyset, KeysetFormat, KeysetProtection};
 pub use lifecycle::PURPOSES;
 pub use options::{CreateKey, IndexOptions, KeyFilter, Mode, OpenOptions};
 pub(crate) use shared::Shared;
