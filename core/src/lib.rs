@@ -29,8 +29,8 @@ pub use keyring::VersionState;
 pub use master_key::{CallbackError, MASTER_KEY_VARIABLE, MasterKey, generate_master_key};
 pub use primitives::{Algorithm, KeyKind};
 pub use store::{
-    CheckReport, CiphertextInfo, CreateKey, ExportedKey, Finding, ImportKey, ImportKeyset, IndexOptions,
-    KeyEncoding, KeyFilter, KeyInfo, Keyset, KeysetFormat, KeysetProtection, Mode, OpenOptions, PURPOSES,
-    Store, VersionInfo,
+    BackupInfo, BackupProgress, CheckReport, CiphertextInfo, CreateKey, ExportedKey, Finding, ImportKey,
+    ImportKeyset, IndexOptions, KeyEncoding, KeyFilter, KeyInfo, Keyset, KeysetFormat, KeysetProtection,
+    Mode, OpenOptions, PURPOSES, Quarantined, RestoreInfo, RestoreOptions, Store, VersionInfo, restore,
 };
 pub use time::{Clock, Timestamp};

@@ -24,6 +24,9 @@ pub const RAW_VERSIONS: usize = 16;
 pub const KEYSET_BYTES: usize = 8 << 20;
 /// Longest key material that is imported, in any encoding, in bytes.
 pub const KEY_MATERIAL_BYTES: usize = 1024;
+/// Highest generation that is believed of a store that does not verify, when a backup is restored over it: more acts
+/// than any store lives to see.
+pub(crate) const UNVERIFIED_GENERATION: u64 = 1 << 48;
 /// Longest reason given for setting an entity aside, in bytes.
 pub const QUARANTINE_REASON_BYTES: usize = 1024;
 /// Most recipients of a store.

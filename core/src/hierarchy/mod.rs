@@ -12,7 +12,7 @@ mod kek;
 mod recipient;
 mod wrap;
 
-pub(crate) use kek::{Kek, sign_wraps, wrap_kek};
+pub(crate) use kek::{Kek, check_wraps, sign_wraps, wrap_kek};
 pub(crate) use recipient::{OpenedRecipient, make_recipient, open_recipient};
 pub(crate) use wrap::{
     AUDIT_KEY, DekPlace, IDENTITY, IndexRootPlace, SystemKeyPlace, Wrappable, make_wrapped,

@@ -1,6 +1,6 @@
 //! Entities: rows that only make sense together and share one MAC.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::format::Encoding;
 use crate::primitives::sha256;
 use crate::records::Rows;
@@ -90,6 +90,22 @@ impl<'a> EntityId<'a> {
             self.kind.name().replace('_', " "),
             self.id
         ));
+        match self.kind {
+            EntityKind::Key => error.with_key(self.id),
+            _ => error,
+        }
+    }
+
+    /// The error for an entity that was set aside.
+    pub(crate) fn quarantined(self) -> Error {
+        let error = Error::new(
+            ErrorKind::KeyUnavailable,
+            format!(
+                "{} {:?} did not verify and was set aside (quarantined); restore a backup to have it again",
+                self.kind.name().replace('_', " "),
+                self.id
+            ),
+        );
         match self.kind {
             EntityKind::Key => error.with_key(self.id),
             _ => error,

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::format::Encoding;
 use crate::primitives::{HmacKey, equal};
 use crate::records::rows::EntityRow;
-use crate::records::{EntityId, Rows, StoreRow};
+use crate::records::{EntityId, EntityKind, Rows, StoreRow};
 
 const MAC_LENGTH: usize = 32;
 /// One child in a packed list: its number and its MAC.
@@ -55,12 +55,24 @@ impl<'a> Tree<'a> {
     /// Verifies the entity's rows. Its MAC, or `None` where it verifiably does not exist.
     pub(crate) fn verify_entity(&self, entity: EntityId<'_>) -> Result<Option<[u8; MAC_LENGTH]>> {
         let stored = self.stored_mac(entity)?;
+        if stored.is_none() && self.is_quarantined(entity)? {
+            return Err(entity.quarantined());
+        }
         let computed = self.computed_mac(entity)?;
         match (stored, computed) {
             (None, None) => Ok(None),
             (Some(stored), Some(computed)) if equal(&stored, &computed) => Ok(Some(stored)),
             _ => Err(entity.damaged()),
         }
+    }
+
+    /// Whether the entity was set aside. The tree itself says so: nobody without the KEK can.
+    fn is_quarantined(&self, entity: EntityId<'_>) -> Result<bool> {
+        if entity.kind == EntityKind::Quarantine {
+            return Ok(false);
+        }
+        let id = format!("{}/{}", entity.kind.name(), entity.id);
+        Ok(self.stored_mac(EntityId::quarantine(&id))?.is_some())
     }
 
     /// Takes the entity's rows, as they now are in this transaction, under the tree. What is already in its

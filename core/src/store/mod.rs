@@ -1,6 +1,7 @@
 //! [`Store`]: what a user calls to manage keys.
 
 mod act;
+mod backup;
 mod check;
 mod forking;
 mod info;
@@ -10,6 +11,8 @@ mod lifecycle;
 mod listing;
 mod open;
 mod options;
+mod quarantine;
+mod restore;
 mod shared;
 #[cfg(test)]
 mod tink_oracle;
@@ -23,12 +26,16 @@ use crate::error::Result;
 use crate::format::{Aad, Anchor};
 use crate::key::{Key, Plaintext};
 use crate::master_key::MasterKey;
+use crate::records::StoreRow;
 
+pub use backup::{BackupInfo, BackupProgress};
 pub use check::{CheckReport, Finding};
 pub use info::{CiphertextInfo, KeyInfo, VersionInfo};
 pub use keyset::{Keyset, KeysetFormat, KeysetProtection};
 pub use lifecycle::PURPOSES;
 pub use options::{CreateKey, IndexOptions, KeyFilter, Mode, OpenOptions};
+pub use quarantine::Quarantined;
+pub use restore::{RestoreInfo, RestoreOptions, restore};
 pub(crate) use shared::Shared;
 pub use transfer::ExportedKey;
 pub use transfer_options::{ImportKey, ImportKeyset, KeyEncoding};
@@ -95,15 +102,7 @@ impl Store {
     /// Where the store stands now: keep it elsewhere and open with it, and no older or forked copy of the file
     /// passes for this one.
     pub fn anchor(&self) -> Result<Anchor> {
-        self.shared.read_verified(|tree, _| {
-            let store = tree.store();
-            Ok(Anchor {
-                store_id: store.store_id,
-                generation: store.generation,
-                sequence: store.audit_sequence,
-                hash: store.audit_hash,
-            })
-        })
+        self.shared.read_verified(|tree, _| Ok(anchor_of(tree.store())))
     }
 
     /// The store's identity as a short text: open with it, and no other store passes for this one.
@@ -121,6 +120,16 @@ impl Store {
     /// refused as Closed from then on. Closing again does nothing.
     pub fn close(&self) {
         self.shared.close();
+    }
+}
+
+/// Where a verified store stands.
+fn anchor_of(store: &StoreRow) -> Anchor {
+    Anchor {
+        store_id: store.store_id,
+        generation: store.generation,
+        sequence: store.audit_sequence,
+        hash: store.audit_hash,
     }
 }
 

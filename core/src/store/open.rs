@@ -109,15 +109,15 @@ impl Shared {
 }
 
 /// What opening a store's file gives.
-struct Opened {
-    store_id: [u8; 16],
-    generation: u64,
-    fingerprint: String,
-    unlocked: Unlocked,
+pub(super) struct Opened {
+    pub(super) store_id: [u8; 16],
+    pub(super) generation: u64,
+    pub(super) fingerprint: String,
+    pub(super) unlocked: Unlocked,
 }
 
 /// From the master key to a verified root.
-fn unlock(rows: &dyn Rows, secret: &SecretBytes, anchor: Option<&Anchor>) -> Result<Opened> {
+pub(super) fn unlock(rows: &dyn Rows, secret: &SecretBytes, anchor: Option<&Anchor>) -> Result<Opened> {
     let store = rows.store()?;
     let recipients = rows.recipients()?;
     if recipients.len() > limits::RECIPIENTS {
@@ -241,6 +241,6 @@ fn insert_system_key(
     })
 }
 
-fn default_actor() -> String {
+pub(super) fn default_actor() -> String {
     format!("uid:{}", rustix::process::getuid().as_raw())
 }
