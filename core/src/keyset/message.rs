@@ -5,6 +5,7 @@ use prost::Message;
 use super::key_type::{self, MATERIAL_TYPE_SYMMETRIC};
 use super::{OutputPrefix, Status, TinkKey, TinkKeyset, malformed};
 use crate::error::{Error, ErrorKind, Result};
+use crate::primitives::equal;
 use crate::sys::pages::SecretBytes;
 
 /// `google.crypto.tink.Keyset`.
@@ -60,11 +61,15 @@ struct EncryptedKeyset {
 struct KeysetInfo {}
 
 pub(super) fn encode(keyset: &TinkKeyset) -> Result<SecretBytes> {
-    let message = to_message(keyset)?;
+    write(&to_message(keyset)?)
+}
+
+/// Into memory of the final size: growing would leave copies behind.
+fn write(message: &impl Message) -> Result<SecretBytes> {
     let mut bytes = SecretBytes::zeroed(message.encoded_len());
     message
         .encode(&mut bytes.expose_mut())
-        .map_err(|_| Error::internal("a keyset longer than its length"))?;
+        .map_err(|_| Error::internal("a message longer than its length"))?;
     Ok(bytes)
 }
 
@@ -86,10 +91,11 @@ pub(crate) fn decode_encrypted(bytes: &[u8]) -> Result<Vec<u8>> {
     Ok(message.encrypted_keyset)
 }
 
-/// Parses a message and refuses what does not encode to as many bytes again: unknown, doubled or left over fields.
+/// Parses a message and refuses what does not encode to the same bytes again: unknown, doubled or left over fields,
+/// and numbers too large for theirs.
 pub(super) fn parse<M: Message + Default>(bytes: &[u8]) -> Result<M> {
     let message = M::decode(bytes).map_err(|_| malformed("is malformed"))?;
-    if message.encoded_len() != bytes.len() {
+    if !equal(write(&message)?.expose(), bytes) {
         return Err(malformed("has fields that keyfold does not know, or some twice"));
     }
     Ok(message)
