@@ -347,6 +347,48 @@ fn a_killed_restore_leaves_old_or_new() {
     assert_eq!(seen, [true, true]);
 }
 
+/// Backs up under one name after the other until it is killed.
+#[test]
+#[ignore = "a child of the test below"]
+fn backer() {
+    let Some(orders) = orders() else { return };
+    let store = Store::open_with(&orders.path, &orders.master_key, &OpenOptions::new()).unwrap();
+    tell("open");
+    for round in 0.. {
+        store.backup(orders.path.with_file_name(format!("backup-{}-{round}", orders.task))).unwrap();
+    }
+}
+
+#[test]
+fn a_killed_backup_is_whole_or_not_there() {
+    let home = Home::new();
+    let store = home.open_with_key("pii");
+    let begun = Instant::now();
+    backup_of(&home, &store, "first");
+    let span = begun.elapsed().as_micros() as usize;
+    let mut random = Random::new("a_killed_backup_is_whole_or_not_there");
+    let mut drafts = 0;
+    for round in 0..10 {
+        let mut child = home.child("backer", &round.to_string());
+        child.hears();
+        std::thread::sleep(Duration::from_micros(random.below(3 * span) as u64));
+        drop(child);
+    }
+    for name in names(home.folder.path()) {
+        let path = home.folder.path().join(&name);
+        if name.contains(".new") {
+            drafts += 1;
+        } else if name.starts_with("backup-") && !name.ends_with("-wal") && !name.ends_with("-shm") {
+            let copy = home.folder.path().join("restored");
+            restore(&path, &copy, &home.master_key(), &RestoreOptions::new()).unwrap();
+            assert!(open(&copy, &home).check().unwrap().ok);
+            std::fs::remove_file(copy).unwrap();
+        }
+    }
+    assert!(drafts > 0, "no kill came in the middle of a backup");
+    assert!(store.check().unwrap().ok);
+}
+
 #[test]
 fn writers_and_restores_take_turns() {
     let home = Home::new();

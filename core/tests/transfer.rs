@@ -239,6 +239,15 @@ fn keys_move_between_stores() {
             ErrorKind::AlreadyExists
         );
     }
+    for (id, protection) in
+        [("carrier", KeysetProtection::Key("carrier")), ("pii", KeysetProtection::Passphrase(b""))]
+    {
+        assert_eq!(kind(store.export_keyset(id, KeysetFormat::Json, protection)), ErrorKind::InvalidArgument);
+    }
+    let none = KeysetProtection::Key("none");
+    let before = store.anchor().unwrap();
+    assert_eq!(kind(store.export_keyset("pii", KeysetFormat::Json, none)), ErrorKind::NotFound);
+    assert_eq!(store.anchor().unwrap(), before, "nothing went out, so nothing is recorded");
     assert_eq!(kind(target.key("no")), ErrorKind::NotFound);
     assert!(target.check().unwrap().ok);
 }

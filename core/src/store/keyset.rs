@@ -87,6 +87,9 @@ impl Store {
         check_key_id(key_id)?;
         protection.check()?;
         if let KeysetProtection::Key(id) = protection {
+            if id == key_id {
+                return Err(Error::invalid("a keyset under its own key opens nowhere: name another key"));
+            }
             // Before anything is recorded.
             self.key(id)?.encryption()?.length(0)?;
         }

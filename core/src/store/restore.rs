@@ -236,6 +236,14 @@ impl Restoring<'_> {
                     )
                     .with_cause(error));
                 }
+                ErrorKind::Unsupported => {
+                    return Err(Error::new(
+                        error.kind(),
+                        "the file at the path is no store that this keyfold knows; move it away, with what stands \
+                         beside it, and restore to the empty place",
+                    )
+                    .with_cause(error));
+                }
                 _ => return Err(error),
             },
         };
