@@ -78,8 +78,8 @@ impl TinkKeyset {
         if ids.first() == Some(&0) {
             return Err(malformed("has a key with the id 0"));
         }
-        if let Some(twice) = ids.array_windows::<2>().find(|[a, b]| a == b) {
-            return Err(malformed(&format!("has two keys with the id {}", twice[0])));
+        if let Some((id, _)) = ids.iter().zip(ids.iter().skip(1)).find(|(a, b)| a == b) {
+            return Err(malformed(&format!("has two keys with the id {id}")));
         }
         match self.keys.iter().find(|key| key.id == self.primary) {
             None => Err(malformed(&format!("has no key with the id {} of its primary key", self.primary))),

@@ -262,10 +262,11 @@ fn check_strays(
     let rows = tree.rows();
     match rows.stored_entities() {
         Ok(stored) => {
-            // Their bytes were kept on purpose.
-            let aside: Vec<_> = rows.quarantined()?.into_iter().map(|row| (row.kind, row.id)).collect();
-            let strays =
-                stored.into_iter().filter(|stored| !known.contains(stored) && !aside.contains(stored));
+            // The bytes of what was set aside were kept on purpose.
+            let is_aside = |(kind, id): &(EntityKind, String)| {
+                known.contains(&(EntityKind::Quarantine, format!("{}/{id}", kind.name())))
+            };
+            let strays = stored.into_iter().filter(|stored| !known.contains(stored) && !is_aside(stored));
             for (kind, id) in strays {
                 report.findings.push(Finding::new(subject(EntityId { kind, id: &id }), ADDED, RESTORE));
             }

@@ -178,9 +178,7 @@ impl KeysetProtection<'_> {
     fn check(&self) -> Result<()> {
         match self {
             Self::InsecureCleartext => Ok(()),
-            Self::Passphrase(passphrase) if passphrase.is_empty() => {
-                Err(Error::invalid("the passphrase is empty"))
-            }
+            Self::Passphrase([]) => Err(Error::invalid("the passphrase is empty")),
             Self::Passphrase(passphrase) if passphrase.len() > limits::PASSWORD_BYTES => {
                 Err(Error::limit(format!("a passphrase is at most {} bytes", limits::PASSWORD_BYTES)))
             }

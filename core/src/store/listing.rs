@@ -20,10 +20,13 @@ impl Store {
         let mut infos = self.shared.read_verified(|tree, _| {
             let mut key_ids = Vec::new();
             let mut damage = None;
+            let mut aside = Vec::new();
             tree.each_entity(
                 &mut |entity| {
-                    if entity.kind == EntityKind::Key {
-                        key_ids.push(entity.id.to_owned());
+                    match entity.kind {
+                        EntityKind::Key => key_ids.push(entity.id.to_owned()),
+                        EntityKind::Quarantine => aside.push(entity.id.to_owned()),
+                        _ => {}
                     }
                     Ok(())
                 },
@@ -34,8 +37,9 @@ impl Store {
             }
             key_ids.sort_unstable();
             let mut stored = tree.rows().key_ids()?;
-            for row in tree.rows().quarantined()? {
-                stored.retain(|key_id| row.kind != EntityKind::Key || *key_id != row.id);
+            // The bytes of what was set aside were kept.
+            if !aside.is_empty() {
+                stored.retain(|key_id| !aside.contains(&format!("{}/{key_id}", EntityKind::Key.name())));
             }
             if key_ids != stored {
                 return Err(Error::integrity(
