@@ -37,7 +37,11 @@ pub fn doctor(console: &Console, global: &Global) -> Result<u8> {
     }
     look_at_files(&path, &mut add);
     if check.purge_pending {
-        add("log", "destroyed keys may still be in it".to_owned(), "run keyfold run-due when nobody reads the store");
+        add(
+            "log",
+            "destroyed keys may still be in it".to_owned(),
+            "run keyfold run-due when nobody reads the store",
+        );
     }
     look_at_keys(&store, &mut add)?;
     if store.recipients()?.len() == 1 {
@@ -83,7 +87,8 @@ fn look_at_files(store: &Path, add: &mut dyn FnMut(&str, String, &str)) {
     let is_open = |found: &Metadata| found.mode() & 0o022 != 0 && found.mode() & 0o1000 == 0;
     if folder.metadata().as_ref().is_ok_and(is_open) {
         let shown = folder.display();
-        let problem = format!("others may write to the folder {shown}, and put another file in the store's place");
+        let problem =
+            format!("others may write to the folder {shown}, and put another file in the store's place");
         add("folder", problem, &format!("chmod go-w {shown}"));
     }
     if let Ok(log) = beside("-wal").metadata()

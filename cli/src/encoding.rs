@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use crate::args::SecretTargetArgs;
-use crate::files;
+use crate::files::{self, Target};
 use crate::output::{Console, secret_json};
 
 /// How bytes are written.
@@ -78,10 +78,10 @@ impl Encoding {
     }
 }
 
-/// Refuses to go on where nobody said where the secret is to go.
+/// Refuses to go on where nobody said where the secret is to go, or where it cannot go: handing out is recorded.
 pub fn require_target(target: &SecretTargetArgs, what: &str) -> Result<()> {
     if target.reveal || !files::is_standard(target.out.as_deref()) {
-        return Ok(());
+        return Target::new(target.out.as_deref(), false).map(|_| ());
     }
     Err(files::invalid(format!("name a file with --out FILE, or say --reveal to have {what} printed")))
 }
@@ -98,7 +98,9 @@ pub fn hand_out(
     about["encoding"] = encoding.name().into();
     if target.reveal {
         if encoding == Encoding::Raw && (console.json || files::is_terminal()) {
-            return Err(files::invalid("raw bytes go to a file or a pipe: say --encoding hex or --encoding base64"));
+            return Err(files::invalid(
+                "raw bytes go to a file or a pipe: say --encoding hex or --encoding base64",
+            ));
         }
         return match encoding {
             _ if console.json => files::print(&secret_json(&about, name, &text)?),

@@ -118,9 +118,7 @@ fn read_all(mut from: impl Read, expected: usize, limit: usize) -> io::Result<Ze
 
 /// Writes to standard output at once, without a buffer that would keep a copy.
 pub fn print(bytes: &[u8]) -> Result<()> {
-    standard_output()?
-        .write_all(bytes)
-        .map_err(|error| failure("cannot write to standard output", error))
+    standard_output()?.write_all(bytes).map_err(|error| failure("cannot write to standard output", error))
 }
 
 fn standard_output() -> Result<File> {

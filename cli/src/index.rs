@@ -36,7 +36,9 @@ pub fn index(console: &Console, global: &Global, args: &IndexArgs) -> Result<()>
         // One byte past the limit is enough for the core to refuse it.
         let value = files::read_input(file, limits::INDEX_VALUE_BYTES)?;
         match args.all {
-            true => key.blind_indexes(&value, &args.field, &options)?.iter().try_for_each(|index| add(index))?,
+            true => {
+                key.blind_indexes(&value, &args.field, &options)?.iter().try_for_each(|index| add(index))?
+            }
             false => add(&key.blind_index(&value, &args.field, &options)?)?,
         }
     }
@@ -74,7 +76,8 @@ fn options(args: &IndexOptionArgs) -> IndexOptions {
 fn read_column(file: Option<&std::path::Path>) -> Result<Zeroizing<Vec<u8>>> {
     let column = files::read_input(file, COLUMN_BYTES)?;
     if column.len() > COLUMN_BYTES {
-        let message = format!("at most {COLUMN_BYTES} bytes (256 MiB) of values are read; give them in parts");
+        let message =
+            format!("at most {COLUMN_BYTES} bytes (256 MiB) of values are read; give them in parts");
         return Err(keyfold::Error::new(keyfold::ErrorKind::LimitExceeded, message));
     }
     Ok(column)
@@ -86,7 +89,9 @@ fn lines(column: &[u8], empty_is_null: bool) -> Vec<Option<&[u8]>> {
     if column.is_empty() {
         return Vec::new();
     }
-    text.split(|byte| *byte == b'\n').map(|line| (!line.is_empty() || !empty_is_null).then_some(line)).collect()
+    text.split(|byte| *byte == b'\n')
+        .map(|line| (!line.is_empty() || !empty_is_null).then_some(line))
+        .collect()
 }
 
 fn report_table(report: &IndexReport) -> String {
@@ -118,7 +123,9 @@ mod tests {
 
     #[test]
     fn a_last_newline_begins_no_value() {
-        let shown = |column: &[u8], null| lines(column, null).iter().map(|line| line.map(<[u8]>::len)).collect::<Vec<_>>();
+        let shown = |column: &[u8], null| {
+            lines(column, null).iter().map(|line| line.map(<[u8]>::len)).collect::<Vec<_>>()
+        };
         assert_eq!(shown(b"", false), []);
         assert_eq!(shown(b"\n", false), [Some(0)]);
         assert_eq!(shown(b"a\n\nbc", false), [Some(1), Some(0), Some(2)]);

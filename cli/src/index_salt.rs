@@ -35,7 +35,8 @@ pub fn show(console: &Console, global: &Global, args: &ShowSaltArgs) -> Result<(
     let encoding = Encoding::parse(&args.encoding.encoding)?;
     let store = opening::open(console, global)?;
     let salt = store.get_index_salt(scope(&args.scope)?, args.salt_version)?;
-    let about = json!({ "purpose": args.scope.purpose, "key_id": args.scope.key, "version": args.salt_version });
+    let about =
+        json!({ "purpose": args.scope.purpose, "key_id": args.scope.key, "version": args.salt_version });
     hand_out(console, &args.target, encoding, ("salt", &salt), about)
 }
 

@@ -23,7 +23,9 @@ pub fn init(console: &Console, global: &Global, args: &InitArgs) -> Result<()> {
     let passphrase = ["passphrase:prompt".into()];
     let references = if args.passphrase { &passphrase[..] } else { &[] };
     if args.passphrase && !global.master_key.is_empty() {
-        return Err(files::invalid("--passphrase and --master-key exclude each other: a store is made for one secret"));
+        return Err(files::invalid(
+            "--passphrase and --master-key exclude each other: a store is made for one secret",
+        ));
     }
     // Only what is not there yet gets a new passphrase.
     let new = (!exists).then_some(&args.cost);

@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use keyfold::{
-    CreateKey, KeyFilter, KeyInfo, Result, RotateKey, VersionInfo, VersionState, VersionUsage,
-};
+use keyfold::{CreateKey, KeyFilter, KeyInfo, Result, RotateKey, VersionInfo, VersionState, VersionUsage};
 use serde_json::json;
 
 use crate::args::{
@@ -41,9 +39,13 @@ pub fn create(console: &Console, global: &Global, args: &CreateArgs) -> Result<(
     )
 }
 
-fn remark_key(console: &Console, info: &KeyInfo) {
+/// That a key is there now.
+pub fn remark_key(console: &Console, info: &KeyInfo) {
     let version = optional(info.current_version);
-    console.remark(&format!("key {} is there, with version {version} current ({})", info.key_id, info.algorithm));
+    console.remark(&format!(
+        "key {} is there, with version {version} current ({})",
+        info.key_id, info.algorithm
+    ));
 }
 
 /// Lists keys.

@@ -23,7 +23,9 @@ pub fn make(console: &Console, global: &Global, args: &MakeMacArgs) -> Result<()
     let encoding = encoding(args.encoding.as_deref(), args.no_prefix)?;
     let target = Target::new(args.target.out.as_deref(), args.target.force)?;
     if encoding == Some(Encoding::Raw) && (target.is_terminal() || console.json && target.path().is_none()) {
-        return Err(files::invalid("raw bytes go to a file or a pipe: name another --encoding, or --out FILE"));
+        return Err(files::invalid(
+            "raw bytes go to a file or a pipe: name another --encoding, or --out FILE",
+        ));
     }
     let (key, message) = read(console, global, &args.key, args.file.as_deref())?;
     let code = if args.no_prefix { key.mac_raw(&message)? } else { key.mac(&message)? };
@@ -69,7 +71,9 @@ fn encoding(name: Option<&str>, no_prefix: bool) -> Result<Option<Encoding>> {
     match (name, no_prefix) {
         (None, true) => Ok(Some(Encoding::Hex)),
         (None | Some(TEXT), false) => Ok(None),
-        (Some(TEXT), true) => Err(files::invalid("the text form has a prefix: leave --no-prefix out, or say hex")),
+        (Some(TEXT), true) => {
+            Err(files::invalid("the text form has a prefix: leave --no-prefix out, or say hex"))
+        }
         (Some(name), _) => Encoding::parse(name).map(Some),
     }
 }

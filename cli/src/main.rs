@@ -1,6 +1,7 @@
 //! The command `keyfold`: turns arguments into calls of the core, and results into text or JSON.
 
 mod args;
+mod backup;
 mod check;
 mod derive;
 mod doctor;
@@ -18,12 +19,14 @@ mod message;
 mod opening;
 mod output;
 mod printed;
+mod progress;
 mod prompt;
 mod purpose;
 mod recipient;
 mod run_due;
 mod secret;
 mod stream;
+mod transfer;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -33,8 +36,8 @@ use clap::Parser;
 use keyfold::{Error, ErrorKind, Result};
 
 use crate::args::{
-    Command, CommandLine, Global, IndexSaltCommand, KeyCommand, MacCommand, MasterKeyCommand, PurposeCommand,
-    RecipientCommand, RecoveryKeyCommand, SharesCommand,
+    Command, CommandLine, Global, IndexSaltCommand, KeyCommand, KeysetCommand, MacCommand, MasterKeyCommand,
+    PurposeCommand, QuarantineCommand, RecipientCommand, RecoveryKeyCommand, SharesCommand,
 };
 use crate::output::Console;
 
@@ -88,6 +91,8 @@ fn run(console: &Console, line: &CommandLine) -> Result<u8> {
         Command::IndexSalt(IndexSaltCommand::Rotate(args)) => index_salt::rotate(console, global, args),
         Command::IndexSalt(IndexSaltCommand::Retire(args)) => index_salt::retire(console, global, args),
         Command::IndexSalt(IndexSaltCommand::Show(args)) => index_salt::show(console, global, args),
+        Command::Keyset(KeysetCommand::Export(args)) => transfer::export_keyset(console, global, args),
+        Command::Keyset(KeysetCommand::Import(args)) => transfer::import_keyset(console, global, args),
         Command::RunDue => return run_due::run_due(console, global),
         Command::Encrypt(args) => message::encrypt(console, global, args),
         Command::Decrypt(args) => message::decrypt(console, global, args),
@@ -100,6 +105,10 @@ fn run(console: &Console, line: &CommandLine) -> Result<u8> {
         Command::IndexReport(args) => index::report(console, args),
         Command::Check => return check::check(console, global),
         Command::Doctor => return doctor::doctor(console, global),
+        Command::Backup(args) => return backup::backup(console, global, args),
+        Command::Restore(args) => backup::restore(console, global, args),
+        Command::Quarantine(QuarantineCommand::Add(args)) => backup::quarantine(console, global, args),
+        Command::Quarantine(QuarantineCommand::List) => backup::quarantined(console, global),
         Command::Anchor => check::anchor(console, global),
         Command::Fingerprint => check::fingerprint(console, global),
         Command::Completions { shell } => generated::completions(*shell),
@@ -120,7 +129,8 @@ fn run_key(console: &Console, global: &Global, command: &KeyCommand) -> Result<(
         KeyCommand::Archive(args) => key::archive(console, global, args),
         KeyCommand::Destroy(args) => key::destroy(console, global, args),
         KeyCommand::CancelDestruction(args) => key::cancel_destruction(console, global, args),
-        KeyCommand::Import(_) | KeyCommand::Export(_) => unreachable!(),
+        KeyCommand::Import(args) => transfer::import(console, global, args),
+        KeyCommand::Export(args) => transfer::export(console, global, args),
     }
 }
 

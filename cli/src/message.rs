@@ -35,7 +35,9 @@ pub fn encrypt(console: &Console, global: &Global, args: &EncryptArgs) -> Result
     let key = store.key(&args.key.key_id)?;
     if stream::is_for(&key)? {
         if args.text {
-            return Err(files::invalid("a stream has no text form: leave --text out, or use a key of kind aead"));
+            return Err(files::invalid(
+                "a stream has no text form: leave --text out, or use a key of kind aead",
+            ));
         }
         return stream::encrypt(console, &key, file, place.aad(), &target);
     }

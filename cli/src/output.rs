@@ -164,7 +164,9 @@ fn find_key(text: &str) -> Option<(usize, usize)> {
     let mut hex = 0;
     for (place, byte) in text.bytes().enumerate() {
         let rest = &text.as_bytes()[place..];
-        if rest.get(..5).is_some_and(|head| head.eq_ignore_ascii_case(b"kfr1-") || head.eq_ignore_ascii_case(b"kfs1-"))
+        if rest
+            .get(..5)
+            .is_some_and(|head| head.eq_ignore_ascii_case(b"kfr1-") || head.eq_ignore_ascii_case(b"kfs1-"))
         {
             return Some((place, place + rest.iter().take_while(|byte| printed(**byte)).count()));
         }
@@ -194,7 +196,8 @@ mod tests {
 
     #[test]
     fn lengths_of_time_have_their_largest_unit() {
-        for (milliseconds, shown) in [(1, "1ms"), (90_000, "90s"), (60_000, "1m"), (86_400_000 * 365, "365d")] {
+        for (milliseconds, shown) in [(1, "1ms"), (90_000, "90s"), (60_000, "1m"), (86_400_000 * 365, "365d")]
+        {
             assert_eq!(duration_shown(Duration::from_millis(milliseconds)), shown);
         }
     }

@@ -39,7 +39,11 @@ pub fn split(console: &Console, args: &SplitArgs) -> Result<()> {
         }
     }
     let shown: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
-    console.remark(&format!("wrote {} shares, any {} of which open a store that they are added to", texts.len(), args.threshold));
+    console.remark(&format!(
+        "wrote {} shares, any {} of which open a store that they are added to",
+        texts.len(),
+        args.threshold
+    ));
     console.result(
         || json!({ "out": shown, "threshold": args.threshold }),
         || shown.iter().map(|path| format!("{path}\n")).collect(),
@@ -48,9 +52,13 @@ pub fn split(console: &Console, args: &SplitArgs) -> Result<()> {
 
 fn print(console: &Console, texts: &[Zeroizing<String>]) -> Result<()> {
     // Of its final size at once: growing would leave copies behind.
-    let mut all = Zeroizing::new(String::with_capacity(texts.iter().map(|text| text.len() + 8).sum::<usize>() + 64));
-    let (before, between, after) =
-        if console.json { ("{\n  \"shares\": [\n    \"", "\",\n    \"", "\"\n  ]\n}\n") } else { ("", "\n", "\n") };
+    let mut all =
+        Zeroizing::new(String::with_capacity(texts.iter().map(|text| text.len() + 8).sum::<usize>() + 64));
+    let (before, between, after) = if console.json {
+        ("{\n  \"shares\": [\n    \"", "\",\n    \"", "\"\n  ]\n}\n")
+    } else {
+        ("", "\n", "\n")
+    };
     all.push_str(before);
     for (place, text) in texts.iter().enumerate() {
         [if place == 0 { "" } else { between }, text].into_iter().for_each(|part| all.push_str(part));

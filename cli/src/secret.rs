@@ -55,7 +55,10 @@ pub fn read_secret(
             }
             Reference::Text(place) => keys.push(place.master_key()?),
             Reference::Passphrase(place) => {
-                keys.push(MasterKey::passphrase(costing(place.passphrase(console, global, new.is_some())?, cost)?));
+                keys.push(MasterKey::passphrase(costing(
+                    place.passphrase(console, global, new.is_some())?,
+                    cost,
+                )?));
             }
         }
     }
@@ -104,6 +107,12 @@ pub fn is_standard_input(reference: &OsStr) -> bool {
     }
 }
 
+/// Whether a passphrase comes from standard input.
+pub fn is_place_standard_input(place: &OsStr) -> bool {
+    // A variable holds the passphrase, and refers to nothing.
+    !place.as_bytes().starts_with(b"env:") && is_standard_input(place)
+}
+
 impl<'a> Reference<'a> {
     fn parse(text: &'a OsStr) -> Result<Self> {
         let after = |prefix: &str| text.as_bytes().strip_prefix(prefix.as_bytes()).map(OsStr::from_bytes);
@@ -139,7 +148,8 @@ impl<'a> Place<'a> {
             (Some(name), ..) => Some(Self::Environment(name)),
             (_, Some(path), _) => Some(Self::File(Path::new(path))),
             (.., Some(number)) => {
-                let number = number.to_str().filter(|text| text.parse::<i32>().is_ok_and(|number| number >= 0));
+                let number =
+                    number.to_str().filter(|text| text.parse::<i32>().is_ok_and(|number| number >= 0));
                 Some(Self::Descriptor(number.ok_or_else(|| {
                     files::invalid("\"fd:\" wants the number of an open file descriptor, as in fd:3")
                 })?))
@@ -246,7 +256,8 @@ fn typed_master_key(text: &str) -> Result<MasterKey> {
 fn costing(text: Zeroizing<String>, cost: Option<&str>) -> Result<Passphrase> {
     let passphrase = Passphrase::new(&text)?;
     let Some(cost) = cost else { return Ok(passphrase) };
-    let numbers = |text: &str| text.split(',').map(|number| number.parse().ok()).collect::<Option<Vec<u32>>>();
+    let numbers =
+        |text: &str| text.split(',').map(|number| number.parse().ok()).collect::<Option<Vec<u32>>>();
     let parsed = cost.split_once(':').and_then(|(kdf, rest)| Some((kdf, numbers(rest)?)));
     match parsed.as_ref().map(|(kdf, numbers)| (*kdf, numbers.as_slice())) {
         Some(("argon2id", [memory, passes, lanes])) => passphrase.with_argon2id(*memory, *passes, *lanes),

@@ -149,6 +149,9 @@ pub enum Command {
     /// Show and rotate what blind indexes are made with
     #[command(subcommand)]
     IndexSalt(IndexSaltCommand),
+    /// Take keys in and hand them out as keysets of Google Tink
+    #[command(subcommand)]
+    Keyset(KeysetCommand),
     /// Do what is due: destroy versions whose time has come, empty the log
     #[command(after_help = RUN_DUE)]
     RunDue,
@@ -182,6 +185,15 @@ pub enum Command {
     /// Look for what deserves attention: permissions, memory, log, expired keys; exit status 1 where there is any
     #[command(after_help = DOCTOR)]
     Doctor,
+    /// Copy the store while it is in use, verify the copy and print its anchor
+    #[command(after_help = BACKUP)]
+    Backup(BackupArgs),
+    /// Restore a backup at the store's path, also over a store that is in use
+    #[command(after_help = RESTORE)]
+    Restore(RestoreArgs),
+    /// Set aside what does not verify
+    #[command(subcommand)]
+    Quarantine(QuarantineCommand),
     /// Print an anchor: open with it, and no older or forked copy passes for this store
     #[command(after_help = ANCHOR)]
     Anchor,
