@@ -41,8 +41,16 @@ pub fn backup(console: &Console, global: &Global, args: &BackupArgs) -> Result<u
 
 /// Restores a backup at the store's path.
 pub fn restore(console: &Console, global: &Global, args: &RestoreArgs) -> Result<()> {
-    if global.insecure_dev || global.immutable || global.mode.is_some() {
-        return Err(files::invalid("restore goes without --mode, --immutable and --insecure-dev"));
+    // What the core's restore knows nothing of is refused rather than not heeded.
+    if global.insecure_dev
+        || global.immutable
+        || global.production
+        || global.require_mlock
+        || global.mode.is_some()
+    {
+        return Err(files::invalid(
+            "restore goes without --mode, --immutable, --production, --require-mlock and --insecure-dev",
+        ));
     }
     let mut json = json!({
         "replace_other_store": args.replace_other_store,

@@ -54,6 +54,9 @@ impl Input {
         let what = format!("cannot read {}", path.display());
         refuse_store_file(path)?;
         let file = File::open(path).map_err(|error| failure(&what, error))?;
+        if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
+            return Err(failure(&what, rustix::io::Errno::ISDIR.into()));
+        }
         Ok(Self { file, what })
     }
 

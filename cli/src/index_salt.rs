@@ -35,8 +35,12 @@ pub fn show(console: &Console, global: &Global, args: &ShowSaltArgs) -> Result<(
     let encoding = Encoding::parse(&args.encoding.encoding)?;
     let store = opening::open(console, global)?;
     let salt = store.get_index_salt(scope(&args.scope)?, args.salt_version)?;
-    let about =
-        json!({ "purpose": args.scope.purpose, "key_id": args.scope.key, "version": args.salt_version });
+    // Of the current version, the number is known now.
+    let version = match args.salt_version {
+        Some(version) => Some(version),
+        None => store.index_salts(scope(&args.scope)?)?.first().map(|salt| salt.version),
+    };
+    let about = json!({ "purpose": args.scope.purpose, "key_id": args.scope.key, "version": version });
     hand_out(console, &args.target, encoding, ("salt", &salt), about)
 }
 

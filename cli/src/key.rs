@@ -146,7 +146,8 @@ fn duration(text: &str) -> Result<Duration> {
 
 /// What became of a version.
 fn report(console: &Console, version: &VersionInfo) -> Result<()> {
-    let state = if version.is_current { "current".to_owned() } else { version.state.to_string() };
+    let is_at_work = version.is_current && version.state == VersionState::Enabled;
+    let state = if is_at_work { "current" } else { version.state.name() };
     let when = version.destroy_at.map(|at| format!(", to be destroyed at {at}")).unwrap_or_default();
     console.remark(&format!("key {}: version {} is {state}{when}", version.key_id, version.version));
     console.result(|| json!(version), String::new)

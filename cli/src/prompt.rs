@@ -9,8 +9,8 @@ use crate::files;
 pub fn secret(question: &str) -> Result<Zeroizing<String>> {
     rpassword::prompt_password(question).map(Zeroizing::new).map_err(|_| {
         files::invalid(format!(
-            "there is no terminal to ask for the {} at: name env:NAME, file:PATH or fd:N in place of prompt",
-            question.trim_end_matches(": ").to_lowercase()
+            "there is no terminal to ask at ({}); name env:NAME, file:PATH or fd:N in place of prompt",
+            question.trim_end_matches([':', ' '])
         ))
     })
 }

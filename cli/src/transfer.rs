@@ -44,8 +44,12 @@ pub fn export(console: &Console, global: &Global, args: &ExportArgs) -> Result<(
     require_target(&args.target, "the key")?;
     let encoding = Encoding::parse(&args.encoding.encoding)?;
     let store = opening::open(console, global)?;
-    let bytes = store.get_data_key(&args.key.key_id, args.key_version)?;
-    let about = json!({ "key_id": args.key.key_id, "version": args.key_version });
+    let version = match args.key_version {
+        Some(version) => Some(version),
+        None => store.key_info(&args.key.key_id)?.current_version,
+    };
+    let bytes = store.get_data_key(&args.key.key_id, version)?;
+    let about = json!({ "key_id": args.key.key_id, "version": version });
     hand_out(console, &args.target, encoding, ("bytes", &bytes), about)
 }
 
