@@ -3,12 +3,12 @@
 use std::time::SystemTime;
 
 use keyfold::{
-    CheckReport, CiphertextInfo, DestroyedVersion, DrillReport, Finding, IndexReport, IndexSaltInfo, KeyInfo,
-    MasterKeyRotation, PurposeInfo, RecipientInfo, RunDueFailure, RunDueReport, Timestamp, VersionInfo, VersionUsage,
+    BackupInfo, CheckReport, CiphertextInfo, DestroyedVersion, DrillReport, Finding, IndexReport, IndexSaltInfo, KeyInfo, Keyset,
+    MasterKeyRotation, PurposeInfo, Quarantined, RecipientInfo, RestoreInfo, RunDueFailure, RunDueReport, Timestamp, VersionInfo, VersionUsage,
 };
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyTuple, PyType};
+use pyo3::types::{PyBytes, PyDict, PyTuple, PyType};
 
 macro_rules! info {
     ($py:ident, $class:literal { $($field:ident: $value:expr),* $(,)? }) => {{
@@ -72,12 +72,18 @@ pub fn ciphertext_info<'py>(py: Python<'py>, info: &CiphertextInfo) -> PyResult<
 }
 
 pub fn check_report<'py>(py: Python<'py>, report: &CheckReport) -> PyResult<Bound<'py, PyAny>> {
-    let findings = report.findings.iter().map(|found| finding(py, found)).collect::<PyResult<Vec<_>>>()?;
+    let each = |found: &[Finding]| {
+        let found = found.iter().map(|found| finding(py, found)).collect::<PyResult<Vec<_>>>()?;
+        PyTuple::new(py, found)
+    };
     info!(py, "CheckReport" {
         ok: report.ok,
-        findings: PyTuple::new(py, findings)?,
+        findings: each(&report.findings)?,
+        warnings: each(&report.warnings)?,
         keys: report.keys,
         versions: report.versions,
+        recipients: report.recipients,
+        quarantined: report.quarantined,
         audit_records: report.audit_records,
         generation: report.generation,
         purge_pending: report.purge_pending,
@@ -176,5 +182,26 @@ pub fn index_report<'py>(py: Python<'py>, report: &IndexReport) -> PyResult<Boun
         false_positives: report.false_positives,
         recommended_bits: report.recommended_bits,
         narrowest_bits: report.narrowest_bits,
+    })
+}
+
+pub fn quarantined<'py>(py: Python<'py>, one: &Quarantined) -> PyResult<Bound<'py, PyAny>> {
+    info!(py, "Quarantined" { kind: &one.kind, id: &one.id, reason: &one.reason, created_at: time(one.created_at) })
+}
+
+pub fn keyset<'py>(py: Python<'py>, keyset: &Keyset) -> PyResult<Bound<'py, PyAny>> {
+    info!(py, "Keyset" { data: PyBytes::new(py, &keyset.bytes), losses: PyTuple::new(py, &keyset.losses)? })
+}
+
+pub fn backup_info<'py>(py: Python<'py>, info: &BackupInfo) -> PyResult<Bound<'py, PyAny>> {
+    info!(py, "BackupInfo" { anchor: info.anchor.to_string(), check: check_report(py, &info.check)? })
+}
+
+pub fn restore_info<'py>(py: Python<'py>, info: &RestoreInfo) -> PyResult<Bound<'py, PyAny>> {
+    info!(py, "RestoreInfo" {
+        anchor: info.anchor.to_string(),
+        fingerprint: &info.fingerprint,
+        replaced: info.replaced,
+        rotated: PyTuple::new(py, &info.rotated)?,
     })
 }

@@ -16,6 +16,7 @@ mod key;
 mod master_key;
 mod store;
 mod stream;
+mod transfer;
 
 use pyo3::prelude::*;
 
@@ -37,6 +38,8 @@ mod _native {
     use crate::store::{Store, open};
     #[pymodule_export]
     use crate::stream::{StreamDecryptor, StreamEncryptor};
+    #[pymodule_export]
+    use crate::transfer::restore;
 
     /// The version of keyfold.
     #[pymodule_export]

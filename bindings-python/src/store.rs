@@ -14,6 +14,7 @@ use crate::index::scope;
 use crate::infos;
 use crate::key::{Key, open_bytes, seal};
 use crate::master_key::read_master_key;
+use crate::transfer::{self, Pages, Protection};
 
 /// What `keyfold.Store` holds.
 #[pyclass(module = "keyfold._native", frozen)]
@@ -419,6 +420,117 @@ impl Store {
         Ok(found.iter().map(|info| infos::ciphertext_info(py, info)).collect::<PyResult<_>>()?)
     }
 
+    #[allow(clippy::too_many_arguments)]
+    fn import_key<'py>(
+        &self,
+        py: Python<'py>,
+        key_id: &Bound<'py, PyAny>,
+        material: &Bound<'py, PyAny>,
+        encoding: &Bound<'py, PyAny>,
+        as_version: &Bound<'py, PyAny>,
+        options: &Bound<'py, PyDict>,
+    ) -> Result<Bound<'py, PyAny>> {
+        let (key_id, encoding) = (text(key_id, "key_id")?, transfer::encoding(encoding)?);
+        let material = transfer::secret(material, "material")?;
+        let options =
+            transfer::import_key(key_options(options.as_any())?, boolean(as_version, "as_version")?);
+        let material = material.as_slice();
+        let info = self.calls.long(py, || self.core.import_key(key_id, material, encoding, &options))?;
+        Ok(infos::key_info(py, &info)?)
+    }
+
+    fn get_data_key<'py>(
+        &self,
+        py: Python<'py>,
+        key_id: &Bound<'py, PyAny>,
+        version: Option<&Bound<'py, PyAny>>,
+    ) -> Result<Bound<'py, PyBytes>> {
+        let (key_id, version) = (text(key_id, "key_id")?, optional_version(version)?);
+        Ok(PyBytes::new(py, &self.calls.long(py, || self.core.get_data_key(key_id, version))?))
+    }
+
+    fn get_encryption_key<'py>(
+        &self,
+        py: Python<'py>,
+        key_id: &Bound<'py, PyAny>,
+        key_bytes: &Bound<'py, PyAny>,
+        encoding: &Bound<'py, PyAny>,
+    ) -> Result<Bound<'py, PyAny>> {
+        let (key_id, encoding) = (text(key_id, "key_id")?, transfer::encoding(encoding)?);
+        let key_bytes = count(key_bytes, "key_bytes", "16, 24, 32 or 64")?;
+        let key = self.calls.long(py, || self.core.get_encryption_key(key_id, key_bytes, encoding))?;
+        transfer::exported(py, &key)
+    }
+
+    fn export_keyset<'py>(
+        &self,
+        py: Python<'py>,
+        key_id: &Bound<'py, PyAny>,
+        format: &Bound<'py, PyAny>,
+        passphrase: Option<&Bound<'py, PyAny>>,
+        under_key: Option<&Bound<'py, PyAny>>,
+        insecure_cleartext: &Bound<'py, PyAny>,
+    ) -> Result<Bound<'py, PyAny>> {
+        let (key_id, format) = (text(key_id, "key_id")?, transfer::format(format)?);
+        let protection = Protection::new(passphrase, under_key, insecure_cleartext)?;
+        let keyset = self.calls.long(py, || self.core.export_keyset(key_id, format, protection.get()))?;
+        Ok(infos::keyset(py, &keyset)?)
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn import_keyset<'py>(
+        &self,
+        py: Python<'py>,
+        key_id: &Bound<'py, PyAny>,
+        keyset: &Bound<'py, PyAny>,
+        passphrase: Option<&Bound<'py, PyAny>>,
+        under_key: Option<&Bound<'py, PyAny>>,
+        insecure_cleartext: &Bound<'py, PyAny>,
+        rotate: &Bound<'py, PyAny>,
+        options: &Bound<'py, PyDict>,
+    ) -> Result<Bound<'py, PyAny>> {
+        let (key_id, keyset) = (text(key_id, "key_id")?, transfer::secret(keyset, "keyset")?);
+        let protection = Protection::new(passphrase, under_key, insecure_cleartext)?;
+        let options = transfer::import_keyset(key_options(options.as_any())?, boolean(rotate, "rotate")?);
+        let keyset = keyset.as_slice();
+        let import = || self.core.import_keyset(key_id, keyset, protection.get(), &options);
+        Ok(infos::key_info(py, &self.calls.long(py, import)?)?)
+    }
+
+    fn quarantine(
+        &self,
+        py: Python<'_>,
+        kind: &Bound<'_, PyAny>,
+        id: &Bound<'_, PyAny>,
+        reason: &Bound<'_, PyAny>,
+    ) -> Result<()> {
+        let (kind, id, reason) = (text(kind, "kind")?, text(id, "id")?, text(reason, "reason")?);
+        Ok(self.calls.long(py, || self.core.quarantine(kind, id, reason))?)
+    }
+
+    fn quarantined<'py>(&self, py: Python<'py>) -> Result<Vec<Bound<'py, PyAny>>> {
+        let found = self.calls.long(py, || self.core.quarantined())?;
+        Ok(found.iter().map(|one| infos::quarantined(py, one)).collect::<PyResult<_>>()?)
+    }
+
+    fn backup<'py>(
+        &self,
+        py: Python<'py>,
+        path: &Bound<'py, PyAny>,
+        progress: Option<&Bound<'py, PyAny>>,
+    ) -> Result<Bound<'py, PyAny>> {
+        let path = self::path(path, "path")?;
+        let info = match Pages::new(progress)? {
+            None => self.calls.long(py, || self.core.backup(path))?,
+            Some(mut pages) => {
+                let info = self.calls.long(py, || self.core.backup_with(path, &mut |now| pages.tell(now)))?;
+                pages.raised()?;
+                info
+            }
+        };
+        Ok(infos::backup_info(py, &info)?)
+    }
+
     fn check<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyAny>> {
         let report = self.calls.long(py, || self.core.check())?;
         Ok(infos::check_report(py, &report)?)
@@ -468,20 +580,22 @@ fn key_and_options(key: &Bound<'_, PyAny>) -> Result<(String, CreateKey)> {
 
 /// The options of a new key, by name. What is None is left out.
 fn key_options(given: &Bound<'_, PyAny>) -> Result<CreateKey> {
+    const OPTIONAL: [&str; 7] =
+        ["kind", "algorithm", "purpose", "description", "labels", "expires_in", "on_limit"];
     let mut options = CreateKey::new();
     arguments::each_item(given, "options", &mut |name, value| {
         let name = text(name, "the name of an option")?;
         match name {
             "exportable" => options.exportable = boolean(value, name)?,
             "exist_ok" => options.exist_ok = boolean(value, name)?,
-            "kind" => options.kind = Some(text(value, name)?.to_owned()),
-            "algorithm" | "purpose" | "description" | "labels" | "expires_in" if value.is_none() => {}
+            "kind" => options.kind = optional_text(Some(value), name)?,
+            _ if value.is_none() && OPTIONAL.contains(&name) => {}
             "algorithm" => options.algorithm = optional_text(Some(value), name)?,
             "purpose" => options.purpose = optional_text(Some(value), name)?,
             "description" => options.description = optional_text(Some(value), name)?,
             "labels" => options.labels = arguments::labels(Some(value))?,
             "expires_in" => options.expires_in = optional_duration(Some(value), name)?,
-            "on_limit" => options.on_limit = Some(text(value, name)?.to_owned()),
+            "on_limit" => options.on_limit = optional_text(Some(value), name)?,
             _ => return Err(invalid(format!("a key has no option {name:?}"))),
         }
         Ok(())

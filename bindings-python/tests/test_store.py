@@ -284,7 +284,8 @@ def test_a_cycle_through_a_key_is_collected(path: Path) -> None:
     class Holder(keyfold.Store):
         key_of_mine: keyfold.Key
 
-    held: Any = Holder._open(path, MASTER_KEY, False, "1s", "60s", "5s", None, None, None, False)
+    options = (False, "1s", "60s", "5s", None, None, None, False, "admin", False, False, False, False, None)
+    held: Any = Holder._open(path, MASTER_KEY, *options)
     held.key_of_mine = held.key("pii")
     with pytest.warns(ResourceWarning):
         del held

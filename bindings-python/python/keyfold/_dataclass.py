@@ -18,20 +18,26 @@ def dataclass(*, frozen: bool, slots: bool, kw_only: bool) -> Callable[[type], t
 
 
 class field:  # noqa: N801
-    """As `dataclasses.field`, for this option alone."""
+    """As `dataclasses.field`, for these options alone."""
 
-    def __init__(self, *, hash: bool) -> None:
+    def __init__(self, *, hash: bool = True, repr: bool = True) -> None:
         self.hash = hash
+        self.repr = repr
 
 
 def _made(written: type) -> type:
     names = tuple(written.__annotations__)
-    members = {name: value for name, value in vars(written).items() if name not in (*names, "__dict__", "__weakref__")}
-    unhashed = [name for name in names if isinstance(vars(written).get(name), field)]
+    members = {
+        name: value
+        for name, value in vars(written).items()
+        if name not in (*names, "__dict__", "__weakref__")
+    }
+    marks = {name: mark for name, mark in vars(written).items() if isinstance(mark, field)}
     members |= {
         "__slots__": names,
         "__match_args__": (),
-        "_hashed": tuple(name for name in names if name not in unhashed),
+        "_hashed": tuple(name for name in names if name not in marks or marks[name].hash),
+        "_shown": tuple(name for name in names if name not in marks or marks[name].repr),
     }
     return type(written.__name__, (_Frozen,), members)
 
@@ -50,6 +56,7 @@ class _Frozen:
     __slots__ = ()
     __dataclass_fields__ = _Fields()
     _hashed: tuple[str, ...]
+    _shown: tuple[str, ...]
 
     def __init__(self, **fields: Any) -> None:
         cls = type(self)
@@ -63,7 +70,7 @@ class _Frozen:
 
     def __repr__(self) -> str:
         cls = type(self)
-        return f"{cls.__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in cls.__slots__)})"
+        return f"{cls.__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in self._shown)})"
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):

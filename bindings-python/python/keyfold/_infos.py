@@ -111,13 +111,19 @@ class CheckReport:
     """What a check found."""
 
     ok: bool
-    """Whether nothing was found."""
+    """Whether nothing is wrong. Warnings do not count."""
     findings: tuple[Finding, ...]
-    """What was found, each with what to do."""
+    """What is wrong, each with what to do."""
+    warnings: tuple[Finding, ...]
+    """What deserves attention though nothing is wrong, each with what to do."""
     keys: int
     """How many keys were verified."""
     versions: int
     """How many key versions were verified and unwrapped."""
+    recipients: int
+    """How many recipients open the store."""
+    quarantined: int
+    """How many keys and purposes are set aside."""
     audit_records: int
     """How many records the audit chain has."""
     generation: int
@@ -282,3 +288,51 @@ class IndexReport:
     """The most bits that surely leave a bit to find out, if there are any."""
     narrowest_bits: int
     """The fewest bits at which a search finds fewer than √rows others."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quarantined:
+    """A key or purpose that was set aside because it does not verify."""
+
+    kind: str
+    """`key` or `purpose`."""
+    id: str
+    """Its name."""
+    reason: str
+    """Why, in the words of who did it."""
+    created_at: datetime
+    """When."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keyset:
+    """An exported keyset: secret, unless it is protected. Python does not wipe it."""
+
+    data: bytes = field(repr=False)
+    """The keyset, as JSON or binary; under a passphrase text of keyfold's own."""
+    losses: tuple[str, ...]
+    """What of the key the keyset does not say."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackupInfo:
+    """A backup that was made."""
+
+    anchor: str
+    """Where the backup stands. Keep it apart from the backup, and restore with it."""
+    check: CheckReport
+    """What checking the finished backup gave."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestoreInfo:
+    """A backup that was restored."""
+
+    anchor: str
+    """Where the restored store stands. Earlier anchors of it open it no more."""
+    fingerprint: str
+    """The restored store's identity."""
+    replaced: bool
+    """Whether a store was at the path, and was written over."""
+    rotated: tuple[str, ...]
+    """The keys that got a new version."""

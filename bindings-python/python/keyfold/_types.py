@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeAlias
 
 from ._native import Passphrase, RecoveryKey, Shares
@@ -26,7 +26,7 @@ OneMasterKey: TypeAlias = Buffer | str | Passphrase | RecoveryKey | Shares | Cal
 """32 bytes; text: `env:NAME`, `file:PATH`, `fd:N`, `passphrase:` with one of these, base64, or what was printed;
 a Passphrase, RecoveryKey or Shares; or a callable that gives 32 bytes."""
 
-MasterKey: TypeAlias = OneMasterKey | list[OneMasterKey] | tuple[OneMasterKey, ...]
+MasterKey: TypeAlias = OneMasterKey | list[Any] | tuple[OneMasterKey, ...]
 """A master key, or several that are tried in order."""
 
 NewKey: TypeAlias = str | tuple[str, Mapping[str, Any]]
@@ -37,6 +37,7 @@ IndexFields: TypeAlias = Mapping[str, Buffer | str | None] | Sequence[tuple[str,
 
 Names: TypeAlias = Iterable[str]
 """Names in order; not a text."""
+
 
 class Reader(Protocol):
     """A binary file object to read from."""
@@ -55,3 +56,6 @@ Progress: TypeAlias = Callable[[int], object]
 
 Duration: TypeAlias = timedelta | str
 """A length of time: a timedelta, or text such as `"5s"`, `"500ms"` or `"30d"`. Never a bare number."""
+
+Clock: TypeAlias = Callable[[], datetime]
+"""Gives the time, with a time zone."""
