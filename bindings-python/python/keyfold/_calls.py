@@ -9,14 +9,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import ParamSpec, TypeVar
 
-    P = ParamSpec("P")
-    T = TypeVar("T")
+    _P = ParamSpec("_P")
+    _T = TypeVar("_T")
 
 
-def checked(function: Callable[P, T]) -> Callable[P, T]:
+def checked(function: Callable[_P, _T]) -> Callable[_P, _T]:
     """Has unknown, missing and repeated arguments raise InvalidArgument, as other mistakes in a call do."""
 
-    def call(*args: P.args, **options: P.kwargs) -> T:
+    def call(*args: _P.args, **options: _P.kwargs) -> _T:
         try:
             return function(*args, **options)
         except TypeError as error:

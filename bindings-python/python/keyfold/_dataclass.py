@@ -8,7 +8,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, NoReturn
+    from typing import Any, ClassVar, NoReturn
 
 
 def dataclass(*, frozen: bool, slots: bool, kw_only: bool) -> Callable[[type], type]:
@@ -53,8 +53,8 @@ class _Fields:
 
 
 class _Frozen:
-    __slots__ = ()
-    __dataclass_fields__ = _Fields()
+    __slots__: tuple[str, ...] = ()
+    __dataclass_fields__: ClassVar[dict[Any, Any]] = _Fields()  # type: ignore[assignment]
     _hashed: tuple[str, ...]
     _shown: tuple[str, ...]
 
