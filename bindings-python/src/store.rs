@@ -580,22 +580,20 @@ fn key_and_options(key: &Bound<'_, PyAny>) -> Result<(String, CreateKey)> {
 
 /// The options of a new key, by name. What is None is left out.
 fn key_options(given: &Bound<'_, PyAny>) -> Result<CreateKey> {
-    const OPTIONAL: [&str; 7] =
-        ["kind", "algorithm", "purpose", "description", "labels", "expires_in", "on_limit"];
     let mut options = CreateKey::new();
     arguments::each_item(given, "options", &mut |name, value| {
         let name = text(name, "the name of an option")?;
         match name {
             "exportable" => options.exportable = boolean(value, name)?,
             "exist_ok" => options.exist_ok = boolean(value, name)?,
-            "kind" => options.kind = optional_text(Some(value), name)?,
-            _ if value.is_none() && OPTIONAL.contains(&name) => {}
+            "kind" => options.kind = Some(text(value, name)?.to_owned()),
+            "algorithm" | "purpose" | "description" | "labels" | "expires_in" if value.is_none() => {}
             "algorithm" => options.algorithm = optional_text(Some(value), name)?,
             "purpose" => options.purpose = optional_text(Some(value), name)?,
             "description" => options.description = optional_text(Some(value), name)?,
             "labels" => options.labels = arguments::labels(Some(value))?,
             "expires_in" => options.expires_in = optional_duration(Some(value), name)?,
-            "on_limit" => options.on_limit = optional_text(Some(value), name)?,
+            "on_limit" => options.on_limit = Some(text(value, name)?.to_owned()),
             _ => return Err(invalid(format!("a key has no option {name:?}"))),
         }
         Ok(())

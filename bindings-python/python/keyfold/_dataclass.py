@@ -1,4 +1,4 @@
-"""`dataclass` for what this package makes of it; importing the standard one takes longer than all else together.
+"""`dataclass` for what this package makes of it; importing the standard one takes longer than all else.
 
 Only frozen classes with slots and keyword arguments. To `dataclasses` they are dataclasses.
 """

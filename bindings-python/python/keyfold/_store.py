@@ -74,15 +74,15 @@ def open(
         fingerprint: Refuse a store with another identity than this `Store.fingerprint`.
         actor: Who acts, for the audit log. Left out, the user's number, as in `uid:1000`.
         allow_network_fs: Open a store on a network file system although its locks are not dependable.
-        mode: What the open store may do: `admin`, everything; `use`, encrypt, decrypt and look up; `metadata`,
-            show what it holds, unverified and without a master key.
+        mode: What the open store may do: `admin`, everything; `use`, encrypt, decrypt and look up;
+            `metadata`, show what it holds, unverified and without a master key.
         immutable: Never write and take no locks, for read-only file systems. Nobody may write meanwhile.
         production: Refuse what is for development: stores made with `insecure_dev`, master key files that
             others may read, network file systems.
         insecure_dev: Make and open a store with a random key of its own in a file beside it.
         require_mlock: Fail where key memory cannot be kept out of swap, rather than warn.
-        clock: A callable that gives the time as a datetime with a time zone; for tests. Where it raises later,
-            that is shown by `sys.unraisablehook` and the system's time is used.
+        clock: A callable that gives the time as a datetime with a time zone; for tests. Where it raises
+            later, that is shown by `sys.unraisablehook` and the system's time is used.
 
     Raises:
         NotFound: There is no store at the path, or no master key file where it was named.
@@ -132,7 +132,7 @@ def restore(
     allow_network_fs: bool = False,
     clock: Clock | None = None,
 ) -> RestoreInfo:
-    """Restores a backup: makes the file where there is none, else writes over the store that others have open.
+    """Restores a backup: makes the file where there is none, else writes over the store that is there.
 
     Before anything is touched the master key must open the backup and everything in it must verify. What is
     written is there whole or not at all. Open stores go on, with the keys that the backup has.
@@ -170,6 +170,11 @@ def restore(
         allow_network_fs,
         clock,
     )
+
+
+def _given(**options: object) -> dict[str, object]:
+    """The options that were given."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 class Store:
@@ -262,8 +267,8 @@ class Store:
             expires_in: How long each version encrypts; decrypting goes on.
             description: A note for people.
             labels: Names and values of the caller's choice, 64 at most.
-            on_limit: When a version nears its algorithm's safe number of messages, `rotate` makes the next one
-                by itself, `refuse` encrypts no more.
+            on_limit: When a version nears its algorithm's safe number of messages, `rotate` makes the next
+                one by itself, `refuse` encrypts no more.
             exist_ok: Return the key as it is where it exists with the same kind, algorithm and purpose.
 
         Raises:
@@ -290,10 +295,12 @@ class Store:
         """Makes many keys in one transaction: all of them, or none where one is refused.
 
         Args:
-            keys: For each its id, or a pair of its id and a dict with the options of `create_key`; 10,000 at most.
+            keys: For each its id, or a pair of its id and a dict with the options of `create_key`; 10,000
+                at most.
 
         Raises:
-            InvalidArgument: An id comes twice, or as `create_key`. Of all errors `index` says which key's it is.
+            InvalidArgument: An id comes twice, or as `create_key`. Of all errors `index` says which key's
+                it is.
             AlreadyExists, LimitExceeded, Busy, StorageFull, Storage, PermissionDenied: As `create_key`.
         """
         return self._core.create_keys(keys)
@@ -378,8 +385,8 @@ class Store:
 
         Args:
             key_id: The key.
-            stage: Make the version `staged`: every process learns to decrypt by it, and `promote_version` has it
-                encrypt.
+            stage: Make the version `staged`: every process learns to decrypt by it, and `promote_version`
+                has it encrypt.
             algorithm: Another algorithm of the key's kind, for this version and those after it.
 
         Raises:
@@ -406,8 +413,8 @@ class Store:
     ) -> VersionInfo:
         """Sets a version's state: enabled, decrypt_only, disabled or revoked.
 
-        The reason is kept with it and in the audit log. Revoking is final; where it is the current version, the
-        next one is made at once and encrypts.
+        The reason is kept with it and in the audit log. Revoking is final; where it is the current version,
+        the next one is made at once and encrypts.
 
         Raises:
             NotFound: There is no such key or version.
@@ -418,7 +425,9 @@ class Store:
         return self._core.set_version_state(key_id, version, state, reason)
 
     def archive_key(self, key_id: str) -> KeyInfo:
-        """Ends a key's use for good: it encrypts no more, what it sealed still opens, and its versions can be destroyed.
+        """Ends a key's use for good: it encrypts no more. What it sealed still opens.
+
+        All its versions can be disabled and destroyed then, the current one too.
 
         Raises:
             NotFound: There is no such key.
@@ -455,7 +464,7 @@ class Store:
         return self._core.run_due()
 
     def purge(self) -> bool:
-        """Tries again to empty the write-ahead log of what was destroyed; whether something may still be in it."""
+        """Tries again to empty the write-ahead log of what was destroyed; whether some may still be there."""
         return self._core.purge()
 
     def purge_pending(self) -> bool:
@@ -501,7 +510,7 @@ class Store:
 
     @checked
     def index_salts(self, purpose: str | None = None, *, key_id: str | None = None) -> list[IndexSaltInfo]:
-        """The live versions of a root of blind indexes, newest first: a purpose's, or that of a key without one.
+        """The live versions of a root of blind indexes, newest first: a purpose's, or that of a key.
 
         Raises:
             NotFound: There is no such purpose or key, or it has no root yet.
@@ -537,7 +546,7 @@ class Store:
     def get_index_salt(
         self, purpose: str | None = None, *, key_id: str | None = None, version: int | None = None
     ) -> bytes:
-        """The 32 secret bytes of a root of blind indexes, for a service that computes the same indexes by itself.
+        """The 32 secret bytes of a root of blind indexes, for a service that computes them by itself.
 
         Whoever has them can test guesses at every indexed value. Python does not wipe them. Recorded.
 
@@ -549,10 +558,10 @@ class Store:
 
     @checked
     def derive_key(self, key_id: str, purpose: str, length: int, *, version: int | None = None) -> bytes:
-        """Secret bytes for this purpose, from a key of kind `derive` (HKDF-SHA256): the same in every process.
+        """Secret bytes for this purpose, from a key of kind `derive`: the same in every process (HKDF).
 
-        Keep the number of the version beside what they protect: without it the current one is used, and rotating
-        changes what comes out. Python does not wipe them.
+        Keep the number of the version beside what they protect: without it the current one is used, and
+        rotating changes what comes out. Python does not wipe them.
 
         Raises:
             NotFound: There is no such key or version.
@@ -605,7 +614,7 @@ class Store:
         return self._core.test_recipient(master_key)
 
     def drill(self, master_key: MasterKey) -> DrillReport:
-        """A recovery drill: opens the file anew with this master key, and verifies everything in it. Recorded.
+        """A recovery drill: opens the file anew with this master key, and verifies everything. Recorded.
 
         Raises:
             WrongMasterKey: It does not open the store.
@@ -614,10 +623,10 @@ class Store:
 
     @checked
     def rotate_master_key(self, new_master_key: MasterKey | None = None) -> MasterKeyRotation:
-        """Makes a new key-encryption key for every recipient, without their secrets. Ciphertexts stay as they are.
+        """Makes a new key-encryption key for every recipient, without their secrets. Ciphertexts stay.
 
-        With a new master key, adds it and removes the one that this store was opened by: others that use that one
-        are refused as WrongMasterKey at their next refresh.
+        With a new master key, adds it and removes the one that this store was opened by: others that use
+        that one are refused as WrongMasterKey at their next refresh.
 
         Raises:
             IntegrityError: Something in the store does not verify; nothing is changed then.
@@ -648,8 +657,8 @@ class Store:
             key_id: The key.
             material: The key's bytes, or their text. Nothing is stretched, cut or hashed to fit.
             encoding: How it is written: `raw`, `hex` or `base64`; never guessed.
-            as_version: Make it the next version of a key that exists, and the current one; then only `algorithm` may
-                be given beside it.
+            as_version: Make it the next version of a key that exists, and the current one; then only
+                `algorithm` may be given beside it.
             kind: As for `create_key`, and so are the others.
             algorithm: The algorithm.
             purpose: The purpose.
@@ -660,7 +669,8 @@ class Store:
             on_limit: `rotate` or `refuse`.
 
         Raises:
-            InvalidArgument: The material has not the algorithm's length, is PEM text, or is one byte repeated.
+            InvalidArgument: The material has not the algorithm's length, is PEM text, or is one byte
+                repeated.
             AlreadyExists: There is such a key, and `as_version` was not asked for.
             NotFound: There is no such key, with `as_version`.
         """
@@ -669,21 +679,21 @@ class Store:
             material,
             encoding,
             as_version,
-            {
-                "kind": kind,
-                "algorithm": algorithm,
-                "purpose": purpose,
-                "exportable": exportable,
-                "expires_in": expires_in,
-                "description": description,
-                "labels": labels,
-                "on_limit": on_limit,
-            },
+            _given(
+                kind=kind,
+                algorithm=algorithm,
+                purpose=purpose,
+                exportable=exportable,
+                expires_in=expires_in,
+                description=description,
+                labels=labels,
+                on_limit=on_limit,
+            ),
         )
 
     @checked
     def get_data_key(self, key_id: str, version: int | None = None) -> bytes:
-        """The raw bytes of a version, of the current one where none is named. Recorded. Python does not wipe them.
+        """The raw bytes of a version, else of the current one. Recorded. Python does not wipe them.
 
         Raises:
             PermissionDenied: The key was not made exportable, or the store is not open in mode `admin`.
@@ -694,7 +704,7 @@ class Store:
 
     @checked
     def get_encryption_key(self, key_id: str, key_bytes: int, encoding: str) -> bytes | str:
-        """The current version's raw bytes, `raw` as bytes, `hex` or `base64` as text. Otherwise as `get_data_key`.
+        """The current version's key, `raw` as bytes, `hex` or `base64` as text; else as `get_data_key`.
 
         Raises:
             InvalidArgument: The key has another length than `key_bytes`, which may be 16, 24, 32 or 64.
@@ -772,14 +782,14 @@ class Store:
             under_key,
             insecure_cleartext,
             rotate,
-            {
-                "purpose": purpose,
-                "exportable": exportable,
-                "expires_in": expires_in,
-                "description": description,
-                "labels": labels,
-                "on_limit": on_limit,
-            },
+            _given(
+                purpose=purpose,
+                exportable=exportable,
+                expires_in=expires_in,
+                description=description,
+                labels=labels,
+                on_limit=on_limit,
+            ),
         )
 
     def quarantine(self, kind: str, id: str, reason: str) -> None:
@@ -809,8 +819,8 @@ class Store:
 
         Args:
             path: The new file. It appears whole or not at all, readable for its owner alone.
-            progress: Called now and then with the pages that are done, and all pages. What it raises is raised when
-                the backup is made.
+            progress: Called now and then with the pages that are done, and all pages. What it raises is
+                raised when the backup is made.
 
         Raises:
             AlreadyExists: There is a file at the path.
@@ -863,7 +873,7 @@ class Store:
         return self._core.anchor()
 
     def is_verified(self) -> bool:
-        """Whether what it shows was verified: everywhere but in mode `metadata`, which has no key to verify with."""
+        """Whether what it shows was verified: in every mode but `metadata`, which has no key for that."""
         return self._core.is_verified()
 
     def fingerprint(self) -> str:
