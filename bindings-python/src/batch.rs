@@ -101,7 +101,8 @@ pub fn read<'a, 'py, T>(
 ) -> Result<Vec<Option<T>>> {
     let mut all = Vec::with_capacity(values.len());
     for (place, value) in values.iter().enumerate() {
-        let value = if value.is_none() { None } else { Some(one(value).map_err(|failure| failure.at(place))?) };
+        let value =
+            if value.is_none() { None } else { Some(one(value).map_err(|failure| failure.at(place))?) };
         all.push(value);
     }
     Ok(all)

@@ -104,7 +104,8 @@ impl<'py> Fields<'py> {
         if missing {
             return Ok(None);
         }
-        let values: Vec<(&str, &[u8])> = read.iter().map(|(field, value)| (*field, value.as_slice())).collect();
+        let values: Vec<(&str, &[u8])> =
+            read.iter().map(|(field, value)| (*field, value.as_slice())).collect();
         let size = values.iter().map(|(_, value)| value.len()).sum();
         run(&values, size).map(Some)
     }

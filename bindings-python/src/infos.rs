@@ -3,8 +3,9 @@
 use std::time::SystemTime;
 
 use keyfold::{
-    BackupInfo, CheckReport, CiphertextInfo, DestroyedVersion, DrillReport, Finding, IndexReport, IndexSaltInfo, KeyInfo, Keyset,
-    MasterKeyRotation, PurposeInfo, Quarantined, RecipientInfo, RestoreInfo, RunDueFailure, RunDueReport, Timestamp, VersionInfo, VersionUsage,
+    BackupInfo, CheckReport, CiphertextInfo, DestroyedVersion, DrillReport, Finding, IndexReport,
+    IndexSaltInfo, KeyInfo, Keyset, MasterKeyRotation, PurposeInfo, Quarantined, RecipientInfo, RestoreInfo,
+    RunDueFailure, RunDueReport, Timestamp, VersionInfo, VersionUsage,
 };
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -111,8 +112,10 @@ pub fn purpose_info<'py>(py: Python<'py>, info: &PurposeInfo) -> PyResult<Bound<
 }
 
 pub fn run_due_report<'py>(py: Python<'py>, report: &RunDueReport) -> PyResult<Bound<'py, PyAny>> {
-    let destroyed = report.destroyed.iter().map(|one| destroyed_version(py, one)).collect::<PyResult<Vec<_>>>()?;
-    let failures = report.failures.iter().map(|one| run_due_failure(py, one)).collect::<PyResult<Vec<_>>>()?;
+    let destroyed =
+        report.destroyed.iter().map(|one| destroyed_version(py, one)).collect::<PyResult<Vec<_>>>()?;
+    let failures =
+        report.failures.iter().map(|one| run_due_failure(py, one)).collect::<PyResult<Vec<_>>>()?;
     info!(py, "RunDueReport" {
         at: time(report.at),
         destroyed: PyTuple::new(py, destroyed)?,

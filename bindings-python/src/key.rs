@@ -372,7 +372,8 @@ impl Key {
         context: Option<&Bound<'py, PyAny>>,
         progress: Option<&Bound<'py, PyAny>>,
     ) -> Result<u64> {
-        let (reader, writer, mut teller) = (Reader::new(reader)?, Writer::new(writer)?, Teller::new(progress)?);
+        let (reader, writer, mut teller) =
+            (Reader::new(reader)?, Writer::new(writer)?, Teller::new(progress)?);
         let binding = Binding::new(&aad, context)?;
         Ok(self.calls.long(py, move || {
             self.core.encrypt_stream_with(reader, writer, binding.aad(), &mut |done| teller.tell(done))
@@ -398,7 +399,8 @@ impl Key {
         context: Option<&Bound<'py, PyAny>>,
         progress: Option<&Bound<'py, PyAny>>,
     ) -> Result<u64> {
-        let (reader, writer, mut teller) = (Reader::new(reader)?, Writer::new(writer)?, Teller::new(progress)?);
+        let (reader, writer, mut teller) =
+            (Reader::new(reader)?, Writer::new(writer)?, Teller::new(progress)?);
         let binding = Binding::new(&aad, context)?;
         Ok(self.calls.long(py, move || {
             self.core.decrypt_stream_with(reader, writer, binding.aad(), &mut |done| teller.tell(done))

@@ -44,7 +44,9 @@ impl Passphrase {
                 number(lanes, "lanes", 1)?,
             )?,
             Some(_) if argon2id => {
-                return Err(invalid("pbkdf2_rounds excludes memory_kib, passes and lanes, which are Argon2id's"));
+                return Err(invalid(
+                    "pbkdf2_rounds excludes memory_kib, passes and lanes, which are Argon2id's",
+                ));
             }
             rounds => made.with_pbkdf2(number(rounds, "pbkdf2_rounds", 0)?)?,
         }))

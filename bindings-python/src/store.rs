@@ -1,6 +1,8 @@
 //! The native half of `keyfold.Store`.
 
-use keyfold::{AddRecipient, CreateKey, KeyFilter, OpenOptions, PurposeOptions, RotateKey, VersionState, limits};
+use keyfold::{
+    AddRecipient, CreateKey, KeyFilter, OpenOptions, PurposeOptions, RotateKey, VersionState, limits,
+};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
 
@@ -189,9 +191,8 @@ impl Store {
         let (key_id, version) = (text(key_id, "key_id")?, self::version(version)?);
         let state: VersionState = text(state, "state")?.parse()?;
         let reason = optional_text(reason, "reason")?;
-        let info = self
-            .calls
-            .long(py, || self.core.set_version_state(key_id, version, state, reason.as_deref()))?;
+        let info =
+            self.calls.long(py, || self.core.set_version_state(key_id, version, state, reason.as_deref()))?;
         Ok(infos::version_info(py, &info)?)
     }
 

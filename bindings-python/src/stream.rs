@@ -53,12 +53,14 @@ impl Read for Reader {
             }
             let part = bytes(&answer, "").map_err(|_| {
                 let shown = shown_type(&answer);
-                wrong(format!("the reader's read() gave {shown}; it must give bytes: open files in mode \"rb\""))
+                wrong(format!(
+                    "the reader's read() gave {shown}; it must give bytes: open files in mode \"rb\""
+                ))
             })?;
             let part = part.as_slice();
-            let place = out.get_mut(..part.len()).ok_or_else(|| {
-                wrong("the reader's read() gave more bytes than it was asked for".into())
-            })?;
+            let place = out
+                .get_mut(..part.len())
+                .ok_or_else(|| wrong("the reader's read() gave more bytes than it was asked for".into()))?;
             place.copy_from_slice(part);
             Ok(part.len())
         })
@@ -97,7 +99,8 @@ impl Write for Writer {
             match written.filter(|count| (1..=part.len()).contains(count)) {
                 Some(count) => Ok(count),
                 None => Err(wrong(
-                    "the writer's write() must say how many bytes it wrote, at least one, or give None".into(),
+                    "the writer's write() must say how many bytes it wrote, at least one, or give None"
+                        .into(),
                 )),
             }
         })
@@ -181,7 +184,9 @@ impl StreamEncryptor {
     /// Raises InvalidArgument where the stream has ended or failed, or the part is not bytes; Closed.
     fn update<'py>(&self, py: Python<'py>, part: &Bound<'py, PyAny>) -> Result<Bound<'py, PyBytes>> {
         let part = bytes(part, "part")?;
-        push(py, &self.core, &self.calls, part.as_slice().len(), |core, out| core.update(part.as_slice(), out))
+        push(py, &self.core, &self.calls, part.as_slice().len(), |core, out| {
+            core.update(part.as_slice(), out)
+        })
     }
 
     /// Gives the rest of the ciphertext. The stream is over then.
@@ -205,7 +210,9 @@ impl StreamDecryptor {
     /// Raises DecryptionFailed where anything is wrong; throw away then what came before.
     fn update<'py>(&self, py: Python<'py>, part: &Bound<'py, PyAny>) -> Result<Bound<'py, PyBytes>> {
         let part = bytes(part, "part")?;
-        push(py, &self.core, &self.calls, part.as_slice().len(), |core, out| core.update(part.as_slice(), out))
+        push(py, &self.core, &self.calls, part.as_slice().len(), |core, out| {
+            core.update(part.as_slice(), out)
+        })
     }
 
     /// Gives the rest of the plaintext. Raises DecryptionFailed where the stream was cut.

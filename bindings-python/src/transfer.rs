@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use keyfold::{
-    BackupProgress, CreateKey, ExportedKey, ImportKey, ImportKeyset, KeyEncoding, KeysetFormat, KeysetProtection,
-    RestoreOptions,
+    BackupProgress, CreateKey, ExportedKey, ImportKey, ImportKeyset, KeyEncoding, KeysetFormat,
+    KeysetProtection, RestoreOptions,
 };
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};

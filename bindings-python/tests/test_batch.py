@@ -100,7 +100,7 @@ def test_wrong_bindings(pii: keyfold.Key, options: dict[str, Any]) -> None:
 def test_wrong_on_error(pii: keyfold.Key) -> None:
     for wrong in ("ignore", None, 7, True):
         with pytest.raises(keyfold.InvalidArgument, match="on_error"):
-            pii.decrypt_many([], on_error=wrong)
+            pii.decrypt_many([], on_error=wrong)  # type: ignore[arg-type]
 
 
 def test_limits(pii: keyfold.Key) -> None:

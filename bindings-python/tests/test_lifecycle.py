@@ -88,7 +88,7 @@ def test_states(store: keyfold.Store, pii: keyfold.Key) -> None:
     assert store.set_version_state("pii", 2, "revoked").state == "revoked"
     assert store.key_info("pii").current_version == 3
     assert store.rotate_key("pii", algorithm="XAES256_GCM").algorithm == "XAES256_GCM"
-    for call in (
+    calls: list[Any] = [
         lambda: store.set_version_state("pii", 1, "sleepy"),
         lambda: store.set_version_state("pii", 1, "staged"),
         lambda: store.set_version_state("pii", 1, None),  # type: ignore[arg-type]
@@ -100,7 +100,8 @@ def test_states(store: keyfold.Store, pii: keyfold.Key) -> None:
         lambda: store.rotate_key("pii", stage=1),  # type: ignore[arg-type]
         lambda: store.rotate_key("pii", algorithm="AES256_SIV"),
         lambda: store.rotate_key("pii", staged=True),  # type: ignore[call-arg]
-    ):
+    ]
+    for call in calls:
         with pytest.raises(keyfold.InvalidArgument):
             call()
     with pytest.raises(keyfold.NotFound):
@@ -338,4 +339,4 @@ def test_infos_are_dataclasses_to_those_who_ask(store: keyfold.Store) -> None:
     with pytest.raises(TypeError):
         keyfold.Finding(subject="x", problem="y")  # type: ignore[call-arg]
     assert info != store.key_info("other")
-    assert info != 7
+    assert info != object()

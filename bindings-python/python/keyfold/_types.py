@@ -23,8 +23,8 @@ a type checker takes a dict of different ones for.
 """
 
 OneMasterKey: TypeAlias = Buffer | str | Passphrase | RecoveryKey | Shares | Callable[[], Buffer]
-"""32 bytes; text: `env:NAME`, `file:PATH`, `fd:N`, `passphrase:` with one of these, base64, what was printed; a
-Passphrase, RecoveryKey or Shares; or a callable that gives 32 bytes."""
+"""32 bytes; text: `env:NAME`, `file:PATH`, `fd:N`, `passphrase:` with one of these, base64, or printed;
+a Passphrase, RecoveryKey or Shares; or a callable that gives 32 bytes."""
 
 MasterKey: TypeAlias = OneMasterKey | list[Any] | tuple[OneMasterKey, ...]
 """A master key, or several that are tried in order."""
