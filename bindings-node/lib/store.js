@@ -92,10 +92,12 @@ class Store {
   }
 
   encrypt(keyId, plaintext, bindTo) {
+    handleOf(this);
     return this.key(keyId).encrypt(plaintext, bindTo);
   }
 
   decrypt(keyId, ciphertext, bindTo) {
+    handleOf(this);
     return this.key(keyId).decrypt(ciphertext, bindTo);
   }
 

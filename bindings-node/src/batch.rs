@@ -7,7 +7,7 @@ use crate::bound::Bounds;
 use crate::failure;
 use crate::handles::with_key;
 use crate::raw::{Bytes, Js, Value};
-use crate::wiped::WipedText;
+use crate::wiped::{WipedBytes, WipedText};
 
 /// The length of what was null, and stays so.
 const NULL: i32 = -1;
@@ -143,7 +143,7 @@ impl Texts {
         let values = split(&units, &lengths, Ok)?;
         // Of its final size at once: growing would leave copies behind.
         let length = if is_ascii(&units) { units.len() } else { 3 * units.len() };
-        let mut all = String::with_capacity(length);
+        let mut all = WipedBytes::from(Vec::with_capacity(length));
         let mut ends = Vec::with_capacity(values.len());
         for (place, value) in values.into_iter().enumerate() {
             let start = all.len();
@@ -151,13 +151,10 @@ impl Texts {
                 ends.push(None);
                 continue;
             };
-            if let Err(error) = append(units, &mut all) {
-                drop(WipedText::from(all));
-                return Err(error.with_index(place));
-            }
+            append(units, all.buffer()).map_err(|error| error.with_index(place))?;
             ends.push(Some(all.len() - start));
         }
-        Ok(Self { all: all.into(), lengths: ends })
+        Ok(Self { all: all.into_text()?, lengths: ends })
     }
 
     pub fn values(&self) -> Vec<Option<&str>> {
@@ -175,18 +172,20 @@ fn is_ascii(units: &[u16]) -> bool {
     units.iter().fold(0, |all, unit| all | unit) < 0x80
 }
 
-fn append(units: &[u16], out: &mut String) -> Result<()> {
+fn append(units: &[u16], out: &mut Vec<u8>) -> Result<()> {
     if is_ascii(units) {
-        out.extend(units.iter().map(|unit| char::from(*unit as u8)));
+        out.extend(units.iter().map(|unit| *unit as u8));
         return Ok(());
     }
+    let mut utf8 = [0; 4];
     for unit in char::decode_utf16(units.iter().copied()) {
-        out.push(unit.map_err(|_| {
+        let character = unit.map_err(|_| {
             Error::new(
                 ErrorKind::InvalidArgument,
                 "a value must be well-formed text: it holds half a surrogate pair",
             )
-        })?);
+        })?;
+        out.extend_from_slice(character.encode_utf8(&mut utf8).as_bytes());
     }
     Ok(())
 }

@@ -131,7 +131,8 @@ fn checked(status: sys::napi_status) -> Result<()> {
     }
 }
 
-fn utf8(bytes: Vec<u8>) -> Result<WipedText> {
+/// Bytes that must be UTF-8; they are wiped where they are not.
+pub fn utf8(bytes: Vec<u8>) -> Result<WipedText> {
     String::from_utf8(bytes).map(WipedText::from).map_err(|error| {
         wipe(&mut error.into_bytes());
         not_utf8()

@@ -9,6 +9,18 @@ pub struct WipedBytes(Vec<u8>);
 /// Text, wiped when dropped.
 pub struct WipedText(String);
 
+impl WipedBytes {
+    /// For filling a vector that has room for it: growing would leave copies behind.
+    pub fn buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.0
+    }
+
+    /// As text, where the bytes are UTF-8.
+    pub fn into_text(mut self) -> keyfold::Result<WipedText> {
+        crate::raw::utf8(std::mem::take(&mut self.0))
+    }
+}
+
 /// UTF-16 units, wiped when dropped.
 pub struct WipedUnits(Vec<u16>);
 
