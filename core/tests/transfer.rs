@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use common::{Home, hex, kind};
 use keyfold::{
-    Algorithm, CreateKey, ErrorKind, ExportedKey, ImportKey, ImportKeyset, KeyEncoding, KeyKind,
+    Aad, Algorithm, CreateKey, ErrorKind, ExportedKey, ImportKey, ImportKeyset, KeyEncoding, KeyKind,
     KeysetFormat, KeysetProtection, Mode, OpenOptions, Store, VersionState, limits,
 };
 use serde_json::{Value, json};
@@ -332,6 +332,10 @@ fn what_has_no_prefix_opens_last() {
     opening.write(b"aad", &mut out).unwrap();
     assert_eq!(out, b"raw");
     assert_eq!(kind(key.decrypt(raw, b"aae")), ErrorKind::DecryptionFailed);
+    let many = [Some(raw), None, Some(&sealed[..7])];
+    let opened = key.decrypt_many(&many, Aad::Raw(b"aad"), keyfold::OnError::Return).unwrap();
+    assert_eq!((opened.get(0).unwrap(), opened.get(1).unwrap()), (Some(&b"raw"[..]), None));
+    assert_eq!(opened.get(2).unwrap_err().kind(), ErrorKind::DecryptionFailed);
     assert_eq!(
         kind(key.decrypt(&sealed, b"aad")),
         ErrorKind::DecryptionFailed,

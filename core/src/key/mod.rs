@@ -174,14 +174,20 @@ impl Key {
     fn raw_decryption<'a>(&'a self, ciphertext: &'a [u8]) -> Result<Decryption<'a>> {
         let loaded = self.shared.current(&self.entry)?;
         let found = snapshot(&loaded)?;
-        let place = found.raw_places().next().ok_or_else(|| self.decryption_failed())?;
-        for place in found.raw_places() {
-            found.prepare(place)?;
-        }
-        // They are all of one algorithm: the import sees to it.
+        let place = self.prepare_raw(found)?;
         let parts = split(ciphertext, found.versions[place].algorithm);
         let (nonce, body, tag) = parts.ok_or_else(|| self.decryption_failed())?;
         Ok(Decryption { key: self, loaded, place, raw: true, nonce, body, tag })
+    }
+
+    /// Has the versions without a prefix ready. The place of one, whose algorithm is that of all: the import sees to it.
+    #[cold]
+    fn prepare_raw(&self, snapshot: &Snapshot) -> Result<usize> {
+        let place = snapshot.raw_places().next().ok_or_else(|| self.decryption_failed())?;
+        for place in snapshot.raw_places() {
+            snapshot.prepare(place)?;
+        }
+        Ok(place)
     }
 
     /// The snapshot and the place of the tag's version in it; the error `unknown` where no version has the tag.

@@ -1,6 +1,7 @@
 //! The protobuf messages of Google Tink's `tink.proto`, and keysets in binary.
 
 use prost::Message;
+use prost::bytes::Bytes;
 
 use super::key_type::{self, MATERIAL_TYPE_SYMMETRIC};
 use super::{OutputPrefix, Status, TinkKey, TinkKeyset, malformed};
@@ -94,11 +95,22 @@ pub(crate) fn decode_encrypted(bytes: &[u8]) -> Result<Vec<u8>> {
 /// Parses a message and refuses what does not encode to the same bytes again: unknown, doubled or left over fields,
 /// and numbers too large for theirs.
 pub(super) fn parse<M: Message + Default>(bytes: &[u8]) -> Result<M> {
-    let message = M::decode(bytes).map_err(|_| malformed("is malformed"))?;
+    // From a slice prost would copy each field of bytes once more, and not wipe it.
+    let shared = Bytes::from_owner(Owner(SecretBytes::copied(bytes)));
+    let message = M::decode(shared).map_err(|_| malformed("is malformed"))?;
     if !equal(write(&message)?.expose(), bytes) {
         return Err(malformed("has fields that keyfold does not know, or some twice"));
     }
     Ok(message)
+}
+
+/// What a message is read from: wiped once nothing refers to it.
+struct Owner(SecretBytes);
+
+impl AsRef<[u8]> for Owner {
+    fn as_ref(&self) -> &[u8] {
+        self.0.expose()
+    }
 }
 
 pub(super) fn to_message(keyset: &TinkKeyset) -> Result<Keyset> {
