@@ -4,8 +4,8 @@ mod common;
 
 use std::time::Duration;
 
-use common::{Home, hostile};
-use keyfold::CreateKey;
+use common::{Home, hostile, kind};
+use keyfold::{Algorithm, CreateKey, ErrorKind};
 
 /// A key that was set aside, or rows that belong to no key, keep nothing else from being destroyed.
 #[test]
@@ -25,4 +25,25 @@ fn what_was_set_aside_holds_no_destruction_up() {
     assert_eq!(report.destroyed[0].key_id, "due");
     assert_eq!(report.failures.len(), 1);
     assert!(!report.purge_pending);
+}
+
+/// A count that was changed is part of its key's damage.
+#[test]
+fn a_damaged_count_is_set_aside_with_its_key() {
+    let home = Home::new();
+    let store = home.open();
+    store.create_key("good", &CreateKey::new()).unwrap();
+    store.create_key("fast", &CreateKey::new().algorithm(Algorithm::Aes256Gcm)).unwrap();
+    store.encrypt("fast", b"ada", b"").unwrap();
+    hostile(&home.path()).execute("UPDATE key_usage SET messages = 1", []).unwrap();
+    let report = store.check().unwrap();
+    assert!(!report.ok);
+    assert_eq!(kind(store.rotate_master_key(None)), ErrorKind::IntegrityError);
+    store.quarantine("key", "fast", "its count was changed").unwrap();
+    let report = store.check().unwrap();
+    assert!(report.ok, "{report:?}");
+    store.rotate_master_key(None).unwrap();
+    let report = store.check().unwrap();
+    assert!(report.ok, "{report:?}");
+    assert_eq!(kind(store.encrypt("fast", b"ada", b"")), ErrorKind::KeyUnavailable);
 }
