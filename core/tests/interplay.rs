@@ -5,7 +5,7 @@ mod common;
 use std::time::Duration;
 
 use common::{Home, hostile, kind};
-use keyfold::{Algorithm, CreateKey, ErrorKind};
+use keyfold::{Algorithm, CreateKey, ErrorKind, ImportKeyset, KeysetProtection};
 
 /// A key that was set aside, or rows that belong to no key, keep nothing else from being destroyed.
 #[test]
@@ -46,4 +46,18 @@ fn a_damaged_count_is_set_aside_with_its_key() {
     let report = store.check().unwrap();
     assert!(report.ok, "{report:?}");
     assert_eq!(kind(store.encrypt("fast", b"ada", b"")), ErrorKind::KeyUnavailable);
+}
+
+/// What came without a prefix opens; made current, it would leave a key that cannot encrypt.
+#[test]
+fn a_version_without_a_prefix_is_not_promoted() {
+    let home = Home::new();
+    let store = home.open();
+    let keyset = r#"{"primaryKeyId":7,"key":[{"keyData":{"typeUrl":"type.googleapis.com/google.crypto.tink.AesGcmSivKey","value":"GiAAAQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHw==","keyMaterialType":"SYMMETRIC"},"status":"ENABLED","keyId":7,"outputPrefixType":"RAW"}]}"#;
+    let options = ImportKeyset::new().rotate(true);
+    store.import_keyset("pii", keyset.as_bytes(), KeysetProtection::InsecureCleartext, &options).unwrap();
+    let error = store.promote_version("pii", 1).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::KeyUnavailable);
+    assert!(error.message().contains("prefix"), "{error}");
+    store.encrypt("pii", b"ada", b"").unwrap();
 }
