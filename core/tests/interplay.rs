@@ -5,7 +5,14 @@ mod common;
 use std::time::Duration;
 
 use common::{Home, hostile, kind};
-use keyfold::{Algorithm, CreateKey, ErrorKind, ImportKeyset, KeysetProtection};
+use keyfold::{
+    AddRecipient, Algorithm, CreateKey, ErrorKind, ImportKeyset, KeysetProtection, MasterKey, OpenOptions,
+    Store, VersionState, limits,
+};
+
+fn fresh() -> MasterKey {
+    MasterKey::parse(&keyfold::generate_master_key().unwrap()).unwrap()
+}
 
 /// A key that was set aside, or rows that belong to no key, keep nothing else from being destroyed.
 #[test]
@@ -60,4 +67,36 @@ fn a_version_without_a_prefix_is_not_promoted() {
     assert_eq!(error.kind(), ErrorKind::KeyUnavailable);
     assert!(error.message().contains("prefix"), "{error}");
     store.encrypt("pii", b"ada", b"").unwrap();
+}
+
+/// The table of states holds for raw keys too.
+#[test]
+fn raw_keys_of_disabled_versions_stay() {
+    let home = Home::new();
+    let store = home.open();
+    store.create_key("out", &CreateKey::new().exportable(true)).unwrap();
+    store.rotate_key("out").unwrap();
+    store.set_version_state("out", 1, VersionState::Disabled, None).unwrap();
+    assert_eq!(kind(store.get_data_key("out", Some(1))), ErrorKind::KeyUnavailable);
+    store.set_version_state("out", 1, VersionState::DecryptOnly, None).unwrap();
+    store.get_data_key("out", Some(1)).unwrap();
+}
+
+/// With as many recipients as may be, one's secret can still be replaced.
+#[test]
+fn a_full_house_may_change_its_secrets() {
+    let home = Home::new();
+    let store = home.open();
+    for _ in 1..limits::RECIPIENTS {
+        store.add_recipient(&fresh(), &AddRecipient::new()).unwrap();
+    }
+    store.create_key("pii", &CreateKey::new()).unwrap();
+    let new = fresh();
+    store.rotate_master_key(Some(&new)).unwrap();
+    assert_eq!(store.recipients().unwrap().len(), limits::RECIPIENTS);
+    assert_eq!(
+        kind(Store::open_with(home.path(), &home.master_key(), &OpenOptions::new())),
+        ErrorKind::WrongMasterKey
+    );
+    Store::open_with(home.path(), &new, &OpenOptions::new()).unwrap();
 }
