@@ -4,14 +4,49 @@ mod common;
 
 use std::time::Duration;
 
-use common::{Home, hostile, kind};
+use common::{Home, hostile, kind, milliseconds};
 use keyfold::{
     AddRecipient, Algorithm, CreateKey, ErrorKind, ImportKeyset, KeysetProtection, MasterKey, OpenOptions,
-    Store, VersionState, limits,
+    RestoreOptions, Store, VersionState, limits, restore,
 };
+
+fn quick(home: &Home) -> Store {
+    home.open_with(&OpenOptions::new().create(true).refresh_interval(milliseconds(10))).unwrap()
+}
 
 fn fresh() -> MasterKey {
     MasterKey::parse(&keyfold::generate_master_key().unwrap()).unwrap()
+}
+
+fn later() {
+    std::thread::sleep(milliseconds(30));
+}
+
+/// A backup's KEK may be older than the one that open stores know: they follow all the same.
+#[test]
+fn open_stores_follow_a_restore_from_before_a_rotation() {
+    let home = Home::new();
+    let (store, other) = (quick(&home), quick(&home));
+    store.create_key("pii", &CreateKey::new()).unwrap();
+    let sealed = store.encrypt("pii", b"ada", b"").unwrap();
+    assert_eq!(other.decrypt("pii", &sealed, b"").unwrap(), b"ada"[..]);
+    let backup = home.folder.path().join("backup");
+    store.backup(&backup).unwrap();
+    store.rotate_master_key(None).unwrap();
+    later();
+    assert_eq!(other.decrypt("pii", &sealed, b"").unwrap(), b"ada"[..]);
+
+    let info = restore(&backup, home.path(), &home.master_key(), &RestoreOptions::new()).unwrap();
+    later();
+    for store in [&store, &other] {
+        assert_eq!(store.anchor().unwrap(), info.anchor);
+        assert_eq!(store.decrypt("pii", &sealed, b"").unwrap(), b"ada"[..]);
+        assert!(store.check().unwrap().ok);
+    }
+    other.rotate_master_key(None).unwrap();
+    later();
+    assert_eq!(store.decrypt("pii", &sealed, b"").unwrap(), b"ada"[..]);
+    store.rotate_key("pii").unwrap();
 }
 
 /// A key that was set aside, or rows that belong to no key, keep nothing else from being destroyed.
@@ -99,4 +134,31 @@ fn a_full_house_may_change_its_secrets() {
         ErrorKind::WrongMasterKey
     );
     Store::open_with(home.path(), &new, &OpenOptions::new()).unwrap();
+}
+
+/// A recipient that a backup brings back, and one that it has not.
+#[test]
+fn a_restore_and_recipients() {
+    let home = Home::new();
+    let store = quick(&home);
+    store.create_key("pii", &CreateKey::new()).unwrap();
+    let (leaving, coming) = (fresh(), fresh());
+    let id = store.add_recipient(&leaving, &AddRecipient::new()).unwrap().recipient_id;
+    let backup = home.folder.path().join("backup");
+    store.backup(&backup).unwrap();
+    store.add_recipient(&coming, &AddRecipient::new()).unwrap();
+    let by_coming =
+        Store::open_with(home.path(), &coming, &OpenOptions::new().refresh_interval(milliseconds(10)))
+            .unwrap();
+    let sealed = by_coming.encrypt("pii", b"ada", b"").unwrap();
+    store.remove_recipient(&id).unwrap();
+    restore(&backup, home.path(), &home.master_key(), &RestoreOptions::new()).unwrap();
+    later();
+    assert_eq!(store.decrypt("pii", &sealed, b"").unwrap(), b"ada"[..]);
+    // Its recipient is not in the backup.
+    assert_eq!(kind(by_coming.decrypt("pii", &sealed, b"")), ErrorKind::WrongMasterKey);
+    assert_eq!(kind(by_coming.rotate_master_key(None)), ErrorKind::WrongMasterKey);
+    assert_eq!(kind(Store::open_with(home.path(), &coming, &OpenOptions::new())), ErrorKind::WrongMasterKey);
+    store.remove_recipient(&id).unwrap();
+    assert!(store.check().unwrap().ok);
 }
