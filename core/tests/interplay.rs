@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use common::{Home, hostile, kind, milliseconds};
@@ -161,4 +162,27 @@ fn a_restore_and_recipients() {
     assert_eq!(kind(Store::open_with(home.path(), &coming, &OpenOptions::new())), ErrorKind::WrongMasterKey);
     store.remove_recipient(&id).unwrap();
     assert!(store.check().unwrap().ok);
+}
+
+/// A backup is of one moment, and of the KEK of that moment.
+#[test]
+fn backups_and_rotations_of_the_master_key_at_once() {
+    let home = Home::new();
+    let store = home.open();
+    store.create_key("pii", &CreateKey::new()).unwrap();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                store.rotate_master_key(None).unwrap();
+            }
+        });
+        for round in 0..10 {
+            let path = home.folder.path().join(format!("backup-{round}"));
+            let outcome = store.backup(&path);
+            done.store(round == 9 || outcome.is_err(), Ordering::Relaxed);
+            let report = outcome.unwrap().check;
+            assert!(report.ok, "{report:?}");
+        }
+    });
 }
