@@ -70,7 +70,8 @@ pub(super) fn encode(keyset: &TinkKeyset) -> Result<SecretBytes> {
 }
 
 pub(super) fn decode(bytes: &[u8]) -> Result<TinkKeyset> {
-    let keyset: Keyset = read(bytes)?;
+    let plain = without_escapes(bytes)?;
+    let keyset: Keyset = read(plain.expose())?;
     let key = keyset.key.iter().map(key_from_json).collect::<Result<_>>()?;
     from_message(&message::Keyset { primary_key_id: keyset.primary_key_id, key })
 }
@@ -151,6 +152,37 @@ impl std::io::Write for Length {
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
     }
+}
+
+/// The JSON with the letters of base64 unescaped: some writers escape `/` and `=`. serde_json would put a text with
+/// an escape together in memory that it does not wipe, so no other escape is taken either; no keyset needs one.
+fn without_escapes(bytes: &[u8]) -> Result<SecretBytes> {
+    let refused = || malformed("has an escape other than of a letter of base64");
+    let mut plain = SecretBytes::zeroed(bytes.len());
+    let (mut rest, mut length, mut quoted) = (bytes, 0, false);
+    while let Some((first, after)) = rest.split_first() {
+        let (letter, after) = match (first, after) {
+            (b'\\', [b'/', after @ ..]) if quoted => (b'/', after),
+            (b'\\', [b'u', b'0', b'0', high, low, after @ ..]) if quoted => {
+                let letter = hex(*high).zip(hex(*low)).map(|(high, low)| high << 4 | low);
+                let is_base64 = |letter: &u8| letter.is_ascii_alphanumeric() || b"+/=".contains(letter);
+                (letter.filter(is_base64).ok_or_else(refused)?, after)
+            }
+            (b'\\', _) => return Err(refused()),
+            _ => (*first, after),
+        };
+        quoted ^= *first == b'"';
+        plain.expose_mut()[length] = letter;
+        length += 1;
+        rest = after;
+    }
+    // White space at the end is no matter.
+    plain.expose_mut()[length..].fill(b' ');
+    Ok(plain)
+}
+
+fn hex(letter: u8) -> Option<u8> {
+    char::from(letter).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }
 
 fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T> {
