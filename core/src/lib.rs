@@ -39,4 +39,4 @@ pub use store::{
     MasterKeyRotation, Mode, OpenOptions, PURPOSES, PurposeInfo, PurposeOptions, RecipientInfo, RotateKey,
     RunDueFailure, RunDueReport, Store, VersionInfo, VersionUsage,
 };
-pub use time::{Clock, Timestamp};
+pub use time::{Clock, Timestamp, parse_duration};

@@ -1,8 +1,13 @@
 //! Metadata as JSON, with times in milliseconds.
 
-use keyfold::{CheckReport, CiphertextInfo, Error, ErrorKind, KeyInfo, Result, Timestamp, VersionInfo};
+use std::mem::MaybeUninit;
+
+use keyfold::{
+    CheckReport, CiphertextInfo, DrillReport, Error, ErrorKind, IndexReport, IndexSaltInfo, KeyInfo,
+    MasterKeyRotation, PurposeInfo, RecipientInfo, Result, RunDueReport, Timestamp, VersionInfo, VersionUsage,
+};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::buffer::KeyfoldBuf;
 
@@ -27,7 +32,11 @@ pub(crate) trait Shown: Serialize {
 
 impl Shown for KeyInfo {
     fn times(&self) -> Vec<(&'static str, Option<Timestamp>)> {
-        vec![("created_at", Some(self.created_at)), ("expires_at", self.expires_at)]
+        vec![
+            ("created_at", Some(self.created_at)),
+            ("expires_at", self.expires_at),
+            ("rotation_due_at", self.rotation_due_at),
+        ]
     }
 }
 
@@ -43,15 +52,57 @@ impl Shown for VersionInfo {
 
 impl Shown for CiphertextInfo {
     fn times(&self) -> Vec<(&'static str, Option<Timestamp>)> {
+        vec![("created_at", Some(self.created_at)), ("expires_at", self.expires_at)]
+    }
+}
+
+impl Shown for PurposeInfo {
+    fn times(&self) -> Vec<(&'static str, Option<Timestamp>)> {
+        vec![("created_at", self.created_at)]
+    }
+}
+
+impl Shown for IndexSaltInfo {
+    fn times(&self) -> Vec<(&'static str, Option<Timestamp>)> {
         vec![("created_at", Some(self.created_at))]
     }
 }
 
+impl Shown for RecipientInfo {
+    fn times(&self) -> Vec<(&'static str, Option<Timestamp>)> {
+        vec![("created_at", Some(self.created_at))]
+    }
+}
+
+impl Shown for RunDueReport {
+    fn times(&self) -> Vec<(&'static str, Option<Timestamp>)> {
+        vec![("at", Some(self.at))]
+    }
+}
+
+impl Shown for DrillReport {
+    /// The recipient has times of its own.
+    fn to_json(&self) -> Result<Value> {
+        Ok(json!({"recipient": self.recipient.to_json()?, "check": self.check.to_json()?}))
+    }
+}
+
 impl Shown for CheckReport {}
+impl Shown for IndexReport {}
+impl Shown for MasterKeyRotation {}
+impl Shown for VersionUsage {}
 
 /// One object.
 pub(crate) fn object(shown: &impl Shown) -> Result<KeyfoldBuf> {
     KeyfoldBuf::copied(shown.to_json()?.to_string().as_bytes())
+}
+
+/// One object, where the caller wants it.
+pub(crate) fn optional(out: Option<&mut MaybeUninit<KeyfoldBuf>>, shown: &impl Shown) -> Result<()> {
+    if let Some(out) = out {
+        out.write(object(shown)?);
+    }
+    Ok(())
 }
 
 /// An array of objects.

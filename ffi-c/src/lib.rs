@@ -13,15 +13,41 @@ mod error;
 
 mod buffer;
 
+mod array;
+
+mod list;
+
 mod library;
 
 mod master_key;
+
+mod recovery;
 
 mod context;
 
 mod store;
 
+mod versions;
+
+mod purposes;
+
+mod salts;
+
+mod recipients;
+
 mod key;
+
+mod batch;
+
+mod deterministic;
+
+mod mac;
+
+mod index;
+
+mod stream;
+
+mod transfer;
 
 mod text;
 
@@ -29,3 +55,4 @@ mod call;
 mod ffi;
 mod json;
 mod panic;
+mod passphrase;
