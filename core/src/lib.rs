@@ -13,6 +13,7 @@ mod format;
 mod hierarchy;
 mod key;
 mod keyring;
+mod keyset;
 pub mod limits;
 mod master_key;
 mod primitives;
@@ -34,9 +35,11 @@ pub use master_key::{
 };
 pub use primitives::{Algorithm, KeyKind};
 pub use store::{
-    AddRecipient, CheckReport, CiphertextInfo, CreateKey, DESTRUCTION_DELAY, DestroyedVersion, DrillReport,
-    FileOptions, Finding, IndexOptions, IndexSaltInfo, IndexScope, KeyFilter, KeyInfo, Keys,
-    MasterKeyRotation, Mode, OpenOptions, PURPOSES, PurposeInfo, PurposeOptions, RecipientInfo, RotateKey,
-    RunDueFailure, RunDueReport, Store, VersionInfo, VersionUsage,
+    AddRecipient, BackupInfo, BackupProgress, CheckReport, CiphertextInfo, CreateKey, DESTRUCTION_DELAY,
+    DestroyedVersion, DrillReport, ExportedKey, FileOptions, Finding, ImportKey, ImportKeyset, IndexOptions,
+    IndexSaltInfo, IndexScope, KeyEncoding, KeyFilter, KeyInfo, Keys, Keyset, KeysetFormat, KeysetProtection,
+    MasterKeyRotation, Mode, OpenOptions, PURPOSES, PurposeInfo, PurposeOptions, Quarantined, RecipientInfo,
+    RestoreInfo, RestoreOptions, RotateKey, RunDueFailure, RunDueReport, Store, VersionInfo, VersionUsage,
+    restore,
 };
 pub use time::{Clock, Timestamp, parse_duration};

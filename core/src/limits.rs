@@ -51,6 +51,17 @@ pub const COUNTED_BYTES: u64 = 1 << 20;
 pub const FIRST_LEASE: u64 = 256;
 /// See [`FIRST_LEASE`].
 pub const LARGEST_LEASE: u64 = 1 << 20;
+/// Most versions of a key without a prefix, as an imported keyset may have: each is tried in turn.
+pub const RAW_VERSIONS: usize = 16;
+/// Longest keyset that is imported, in bytes: 10,000 keys fit.
+pub const KEYSET_BYTES: usize = 8 << 20;
+/// Longest key material that is imported, in any encoding, in bytes.
+pub const KEY_MATERIAL_BYTES: usize = 1024;
+/// Highest generation that is believed of a store that does not verify, when a backup is restored over it: more acts
+/// than any store lives to see.
+pub(crate) const UNVERIFIED_GENERATION: u64 = 1 << 48;
+/// Longest reason given for setting an entity aside, in bytes.
+pub const QUARANTINE_REASON_BYTES: usize = 1024;
 /// Most recipients of a store.
 pub const RECIPIENTS: usize = 16;
 /// Longest id of a recipient, in bytes of `[A-Za-z0-9._:/-]`.

@@ -373,8 +373,8 @@ fn strays_are_not_taken_in() {
         .execute_batch(
             "INSERT INTO key SELECT 'planted', kind, algorithm, NULL, description, labels, exportable, archived, \
              on_limit, expires_in, created_at FROM key WHERE key_id = 'own';
-             INSERT INTO key_version SELECT 'planted', version, tag + 1, is_current, state, state_reason, algorithm, \
-             created_at, expires_at, destroy_at, kek_version, wrapped FROM key_version WHERE key_id = 'own'",
+             INSERT INTO key_version SELECT 'planted', version, tag + 1, prefix, is_current, state, state_reason, \
+             state_before, algorithm, created_at, expires_at, destroy_at, kek_version, wrapped FROM key_version WHERE key_id = 'own'",
         )
         .unwrap();
     drop(connection);

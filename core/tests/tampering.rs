@@ -500,7 +500,7 @@ fn planted_rows() {
     let sample = Sample::new();
     let version = |key_id: &str, version: u32, tag: u32, current: u8| {
         format!(
-            "INSERT INTO key_version SELECT '{key_id}', {version}, {tag}, {current}, state, state_reason, state_before, \
+            "INSERT INTO key_version SELECT '{key_id}', {version}, {tag}, prefix, {current}, state, state_reason, state_before, \
              algorithm, created_at, expires_at, destroy_at, kek_version, wrapped FROM key_version WHERE key_id = 'alpha' LIMIT 1"
         )
     };
@@ -529,6 +529,10 @@ fn planted_rows() {
         version("nobody", 1, 77, 1),
         format!("UPDATE key_version SET is_current = 0 WHERE key_id = 'alpha'; {}", version("alpha", 3, 77, 1)),
         "UPDATE key_version SET is_current = 0".to_owned(),
+        "UPDATE key_version SET prefix = 'raw' WHERE key_id = 'alpha'".to_owned(),
+        "INSERT INTO quarantine VALUES ('key', 'alpha', 'x', 0)".to_owned(),
+        "INSERT INTO quarantine VALUES ('key', 'nobody', 'x', 0)".to_owned(),
+        format!("{key}; INSERT INTO quarantine VALUES ('key', 'evil', 'x', 0)"),
         "INSERT INTO purpose VALUES ('medical', 0, NULL, NULL)".to_owned(),
         "INSERT INTO purpose VALUES ('fun', 0, NULL, NULL)".to_owned(),
         root("key/alpha"),
@@ -575,9 +579,9 @@ fn planted_rows() {
 fn rows_planted_for_a_key_to_come() {
     let sample = Sample::new();
     let planted = [
-        "INSERT INTO key_version SELECT 'new', 2, 78, 0, state, state_reason, state_before, algorithm, created_at, expires_at, \
+        "INSERT INTO key_version SELECT 'new', 2, 78, prefix, 0, state, state_reason, state_before, algorithm, created_at, expires_at, \
          destroy_at, kek_version, wrapped FROM key_version LIMIT 1",
-        "INSERT INTO key_version SELECT 'new', 5, 78, 0, 'destroyed', state_reason, state_before, algorithm, created_at, \
+        "INSERT INTO key_version SELECT 'new', 5, 78, prefix, 0, 'destroyed', state_reason, state_before, algorithm, created_at, \
          expires_at, destroy_at, kek_version, wrapped FROM key_version LIMIT 1",
         "INSERT INTO index_root SELECT 'key/new', 2, 1, created_at, kek_version, wrapped FROM index_root LIMIT 1",
         "INSERT INTO index_root SELECT 'purpose/medical', 2, 1, created_at, kek_version, wrapped FROM index_root \

@@ -46,6 +46,12 @@ impl fmt::Display for Anchor {
     }
 }
 
+impl serde::Serialize for Anchor {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 impl FromStr for Anchor {
     type Err = Error;
 

@@ -112,6 +112,18 @@ fn signed_wraps(store: &StoreRow, recipients: &[RecipientRow], wraps: &[KekWrapR
     message
 }
 
+/// Checks the signature over all wraps, and that each recipient has the one wrap of the current KEK.
+pub(crate) fn check_wraps(rows: &dyn Rows, identity: &[u8; 32]) -> Result<()> {
+    let store = rows.store()?;
+    let (wraps, recipients) = (rows.kek_wraps()?, rows.recipients()?);
+    let message = signed_wraps(&store, &recipients, &wraps);
+    verify_signature(identity, message.as_bytes(), &store.wraps_signature).map_err(|_| damaged_wraps())?;
+    let matching = wraps.iter().zip(&recipients).all(|(wrap, recipient)| {
+        wrap.recipient_id == recipient.recipient_id && wrap.kek_version == store.kek_version
+    });
+    if wraps.len() == recipients.len() && matching { Ok(()) } else { Err(damaged_wraps()) }
+}
+
 /// Signs the wraps into the store's row.
 pub(crate) fn sign_wraps(
     store: &mut StoreRow,

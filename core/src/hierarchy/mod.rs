@@ -14,7 +14,7 @@ mod recipient;
 mod wrap;
 
 pub(crate) use credential::{Credential, Parameters, PasswordCost, RecipientKind};
-pub(crate) use kek::{Kek, sign_wraps, unwrap_kek, wrap_kek};
+pub(crate) use kek::{Kek, check_wraps, sign_wraps, unwrap_kek, wrap_kek};
 pub(crate) use recipient::{NewRecipient, OpenedRecipient, make_recipient, open_recipient};
 pub(crate) use wrap::{
     AUDIT_KEY, DekPlace, IDENTITY, IndexRootPlace, SystemKeyPlace, Wrappable, make_wrapped,

@@ -75,6 +75,7 @@ pub(crate) struct DekPlace<'a> {
     pub(crate) algorithm: &'a str,
     pub(crate) version: u32,
     pub(crate) tag: u32,
+    pub(crate) prefix: &'a str,
 }
 
 impl Wrappable for DekPlace<'_> {
@@ -87,6 +88,7 @@ impl Wrappable for DekPlace<'_> {
             .text(self.algorithm)
             .integer(self.version.into())
             .integer(self.tag.into())
+            .text(self.prefix)
             .integer(kek_version.into())
     }
 
@@ -159,6 +161,7 @@ mod tests {
             algorithm: "AES256_GCM",
             version: 1,
             tag: 9,
+            prefix: "tink",
         };
         let (secret, wrapped) = make_wrapped(&home, &kek, 32).unwrap();
         assert_eq!(home.unwrap(&kek, 1, &wrapped).unwrap().expose(), secret.expose());
@@ -170,6 +173,7 @@ mod tests {
             DekPlace { algorithm: "AES256_GCM_SIV", ..home },
             DekPlace { version: 2, ..home },
             DekPlace { tag: 8, ..home },
+            DekPlace { prefix: "raw", ..home },
         ];
         for place in elsewhere {
             assert!(place.unwrap(&kek, 1, &wrapped).is_err());

@@ -9,7 +9,7 @@ mod stream;
 
 use std::sync::Arc;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::format::{
     Aad, Envelope, PREFIX_LENGTH, Scratch, TEXT_PREFIX, decode_ciphertext, decode_ciphertext_into, from_text,
     prefix, room, to_text_into,
@@ -25,6 +25,7 @@ pub use batch::{
 pub use index::{IndexReport, PackedIndexes, index_report};
 #[cfg(test)]
 pub(crate) use index::{compound_under, index_under};
+pub(crate) use plaintext::wipe;
 pub use plaintext::{Plaintext, PlaintextText};
 pub use stream::{Progress, StreamDecryptor, StreamEncryptor};
 
@@ -76,10 +77,16 @@ impl Key {
     pub fn decrypt<'a>(&self, ciphertext: impl AsRef<[u8]>, aad: impl Into<Aad<'a>>) -> Result<Plaintext> {
         let mut scratch = Scratch::new();
         let bytes = decode_ciphertext_into(ciphertext.as_ref(), &mut scratch);
-        let decryption = self.decryption(bytes.ok_or_else(|| self.decryption_failed())?)?;
-        let mut out = Plaintext::with_capacity(decryption.length());
-        decryption.append(aad.into(), out.buffer())?;
-        Ok(out)
+        let bytes = bytes.ok_or_else(|| self.decryption_failed())?;
+        let aad = aad.into();
+        let decryption = self.decryption(bytes)?;
+        match decryption.plaintext(aad) {
+            // What has no prefix may begin as one by chance.
+            Err(error) if error.kind() == ErrorKind::DecryptionFailed && !decryption.raw => {
+                self.raw_decryption(bytes)?.plaintext(aad)
+            }
+            outcome => outcome,
+        }
     }
 
     /// Encrypts a text for a text column: `kf1.` and base64url.
@@ -107,11 +114,19 @@ impl Key {
     /// DecryptionFailed where it is no ciphertext of this key.
     pub fn needs_reencrypt(&self, ciphertext: impl AsRef<[u8]>) -> Result<bool> {
         let bytes = decode_ciphertext(ciphertext.as_ref()).ok_or_else(|| self.decryption_failed())?;
-        let tag = Envelope::parse(&bytes).ok_or_else(|| self.decryption_failed())?.tag;
-        let (loaded, place) = self.loaded_with(tag, Self::decryption_failed)?;
-        let version = &snapshot(&loaded)?.versions[place];
-        self.check_kind(version.algorithm.kind(), "re-encrypt", &ENCRYPTING)?;
-        Ok(!version.row.is_current)
+        if let Some(envelope) = Envelope::parse(&bytes) {
+            match self.loaded_with(envelope.tag, Self::decryption_failed) {
+                Err(error) if error.kind() == ErrorKind::DecryptionFailed => {}
+                found => {
+                    let (loaded, place) = found?;
+                    let version = &snapshot(&loaded)?.versions[place];
+                    self.check_kind(version.algorithm.kind(), "re-encrypt", &ENCRYPTING)?;
+                    return Ok(!version.row.is_current);
+                }
+            }
+        }
+        // A version without a prefix is never the one that encrypts.
+        self.raw_decryption(&bytes).map(|_| true)
     }
 
     /// Moves a ciphertext to the current version; one that is there already is verified and returned as it is.
@@ -140,13 +155,39 @@ impl Key {
     /// A ciphertext in bytes, taken apart and ready to be decrypted into the caller's buffer.
     #[inline]
     pub fn decryption<'a>(&'a self, ciphertext: &'a [u8]) -> Result<Decryption<'a>> {
-        let envelope = Envelope::parse(ciphertext).ok_or_else(|| self.decryption_failed())?;
-        let (loaded, place) = self.loaded_with(envelope.tag, Self::decryption_failed)?;
+        let Some(envelope) = Envelope::parse(ciphertext) else { return self.raw_decryption(ciphertext) };
+        let (loaded, place) = match self.loaded_with(envelope.tag, Self::decryption_failed) {
+            Err(error) if error.kind() == ErrorKind::DecryptionFailed => {
+                return self.raw_decryption(ciphertext);
+            }
+            found => found?,
+        };
         let found = snapshot(&loaded)?;
         found.prepare(place)?;
         let parts = split(envelope.body, found.versions[place].algorithm);
         let (nonce, body, tag) = parts.ok_or_else(|| self.decryption_failed())?;
-        Ok(Decryption { key: self, loaded, place, nonce, body, tag })
+        Ok(Decryption { key: self, loaded, place, raw: false, nonce, body, tag })
+    }
+
+    /// As [`Key::decryption`], for what an imported version without a prefix may have sealed.
+    #[cold]
+    fn raw_decryption<'a>(&'a self, ciphertext: &'a [u8]) -> Result<Decryption<'a>> {
+        let loaded = self.shared.current(&self.entry)?;
+        let found = snapshot(&loaded)?;
+        let place = self.prepare_raw(found)?;
+        let parts = split(ciphertext, found.versions[place].algorithm);
+        let (nonce, body, tag) = parts.ok_or_else(|| self.decryption_failed())?;
+        Ok(Decryption { key: self, loaded, place, raw: true, nonce, body, tag })
+    }
+
+    /// Has the versions without a prefix ready. The place of one, whose algorithm is that of all: the import sees to it.
+    #[cold]
+    fn prepare_raw(&self, snapshot: &Snapshot) -> Result<usize> {
+        let place = snapshot.raw_places().next().ok_or_else(|| self.decryption_failed())?;
+        for place in snapshot.raw_places() {
+            snapshot.prepare(place)?;
+        }
+        Ok(place)
     }
 
     /// The snapshot and the place of the tag's version in it; the error `unknown` where no version has the tag.
@@ -356,6 +397,8 @@ pub struct Decryption<'a> {
     loaded: Loaded,
     /// The version's place in the snapshot.
     place: usize,
+    /// Whether every version without a prefix is tried instead.
+    raw: bool,
     nonce: &'a [u8],
     body: &'a [u8],
     tag: &'a [u8],
@@ -391,10 +434,43 @@ impl Decryption<'_> {
     }
 
     #[inline]
-    fn open(&self, aad: &[u8], out: &mut [u8]) -> Result<()> {
-        let version = &snapshot(&self.loaded)?.versions[self.place];
-        open_under(self.key, version, self.nonce, aad, out, self.tag)
+    fn plaintext(&self, aad: Aad<'_>) -> Result<Plaintext> {
+        let mut out = Plaintext::with_capacity(self.length());
+        self.append(aad, out.buffer())?;
+        Ok(out)
     }
+
+    #[inline]
+    fn open(&self, aad: &[u8], out: &mut [u8]) -> Result<()> {
+        let found = snapshot(&self.loaded)?;
+        if self.raw {
+            return open_raw(self.key, found, self.nonce, aad, self.body, out, self.tag);
+        }
+        open_under(self.key, &found.versions[self.place], self.nonce, aad, out, self.tag)
+    }
+}
+
+/// Decrypts `body` into `out` by one of the versions without a prefix, which are prepared; on failure `out` is wiped.
+#[cold]
+fn open_raw(
+    key: &Key,
+    snapshot: &Snapshot,
+    nonce: &[u8],
+    aad: &[u8],
+    body: &[u8],
+    out: &mut [u8],
+    tag: &[u8],
+) -> Result<()> {
+    for place in snapshot.raw_places() {
+        // A failed attempt has wiped it.
+        out.copy_from_slice(body);
+        match open_under(key, &snapshot.versions[place], nonce, aad, out, tag) {
+            Err(error) if error.kind() == ErrorKind::DecryptionFailed => {}
+            outcome => return outcome,
+        }
+    }
+    plaintext::wipe(out);
+    Err(key.decryption_failed())
 }
 
 /// Decrypts `out` where it is, under a version that is prepared; on failure `out` is wiped.

@@ -6,7 +6,7 @@ use once_cell::race::OnceBox;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::hierarchy::{DekPlace, IndexRootPlace, Kek, Wrappable};
-use crate::keyring::{Material, Meter, Operation, VersionState};
+use crate::keyring::{Material, Meter, Operation, Prefix, VersionState};
 use crate::primitives::{Algorithm, HmacKey};
 use crate::records::entity::{key_scope, purpose_scope};
 use crate::records::tree::Tree;
@@ -23,6 +23,8 @@ pub(crate) struct Snapshot {
     pub(crate) versions: Vec<Version>,
     /// Tags and places in `versions`, in order of the tags.
     by_tag: Vec<(u32, usize)>,
+    /// The places of those without a prefix, newest first.
+    raw: Vec<usize>,
     /// The place of the current version, its material and its meter, where the key may encrypt.
     current: Option<(usize, Arc<Material>, Arc<Meter>)>,
     current_place: Option<usize>,
@@ -39,6 +41,7 @@ pub(crate) struct Version {
     pub(crate) row: VersionRow,
     pub(crate) state: VersionState,
     pub(crate) algorithm: Algorithm,
+    prefix: Prefix,
     /// Set once, without a lock: a lock could be held by a thread that a fork leaves behind.
     material: OnceBox<Arc<Material>>,
     /// Counts its messages; there is one from when it was first current in this process.
@@ -94,9 +97,11 @@ impl Snapshot {
         for row in rows {
             versions.push(Version::new(row, previous).ok_or_else(damaged)?);
         }
-        let mut by_tag: Vec<_> =
-            versions.iter().enumerate().map(|(place, version)| (version.row.tag, place)).collect();
+        let (tagged, mut raw): (Vec<_>, Vec<_>) =
+            (0..versions.len()).partition(|place| versions[*place].prefix == Prefix::Tink);
+        let mut by_tag: Vec<_> = tagged.into_iter().map(|place| (versions[place].row.tag, place)).collect();
         by_tag.sort_unstable();
+        raw.reverse();
         let scope = key.purpose.as_deref().map_or_else(|| key_scope(&key.key_id), purpose_scope);
         let index_roots = tree.rows().index_roots(&scope)?;
         let index_roots =
@@ -111,6 +116,7 @@ impl Snapshot {
             kek: Arc::clone(kek),
             versions,
             by_tag,
+            raw,
             current: None,
             current_place,
             rotation_period,
@@ -120,6 +126,7 @@ impl Snapshot {
         };
         if let Some(place) = current_place
             && snapshot.allows(&snapshot.versions[place], Operation::Encrypt)
+            && snapshot.versions[place].prefix == Prefix::Tink
         {
             let material = snapshot.material(&snapshot.versions[place])?;
             let meter = Arc::clone(snapshot.versions[place].meter());
@@ -174,10 +181,9 @@ impl Snapshot {
         self.versions.iter().filter_map(|version| version.meter.get())
     }
 
-    /// The version with this tag.
-    #[inline]
-    pub(crate) fn by_tag(&self, tag: u32) -> Option<&Version> {
-        self.place_of(tag).map(|place| &self.versions[place])
+    /// The places of the versions without a prefix that may decrypt, newest first.
+    pub(crate) fn raw_places(&self) -> impl Iterator<Item = usize> + '_ {
+        self.raw.iter().copied().filter(|place| self.versions[*place].state.may_decrypt())
     }
 
     /// The place of the version with this tag.
@@ -185,6 +191,12 @@ impl Snapshot {
     pub(crate) fn place_of(&self, tag: u32) -> Option<usize> {
         let found = self.by_tag.binary_search_by_key(&tag, |(tag, _)| *tag).ok()?;
         Some(self.by_tag[found].1)
+    }
+
+    /// The version of this number.
+    fn numbered(&self, version: u32) -> Option<&Version> {
+        let found = self.versions.binary_search_by_key(&version, |known| known.row.version).ok()?;
+        self.versions.get(found)
     }
 
     /// The current version, whatever it may do.
@@ -261,6 +273,7 @@ impl Snapshot {
             algorithm: &row.algorithm,
             version: row.version,
             tag: row.tag,
+            prefix: &row.prefix,
         }
     }
 
@@ -322,14 +335,15 @@ impl Version {
     fn new(row: VersionRow, previous: Option<&Snapshot>) -> Option<Self> {
         let state = VersionState::from_name(&row.state)?;
         let algorithm = Algorithm::from_name(&row.algorithm)?;
+        let prefix = Prefix::from_name(&row.prefix)?;
         let known = previous
-            .and_then(|snapshot| snapshot.by_tag(row.tag))
-            .filter(|known| known.row.version == row.version);
+            .and_then(|snapshot| snapshot.numbered(row.version))
+            .filter(|known| known.row.tag == row.tag);
         // What may open nothing any more is not kept.
         let same = known.filter(|known| known.row.wrapped == row.wrapped && state.may_decrypt());
         let material = taken_over(same.and_then(|known| known.material.get()));
         let meter = taken_over(known.and_then(|known| known.meter.get()));
-        Some(Self { row, state, algorithm, material, meter })
+        Some(Self { row, state, algorithm, prefix, material, meter })
     }
 
     fn meter(&self) -> &Arc<Meter> {

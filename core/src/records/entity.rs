@@ -1,6 +1,6 @@
 //! Entities: rows that only make sense together and share one MAC.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::format::Encoding;
 use crate::primitives::sha256;
 use crate::records::Rows;
@@ -90,6 +90,22 @@ impl<'a> EntityId<'a> {
             self.kind.name().replace('_', " "),
             self.id
         ));
+        match self.kind {
+            EntityKind::Key => error.with_key(self.id),
+            _ => error,
+        }
+    }
+
+    /// The error for an entity that was set aside.
+    pub(crate) fn quarantined(self) -> Error {
+        let error = Error::new(
+            ErrorKind::KeyUnavailable,
+            format!(
+                "{} {:?} did not verify and was set aside (quarantined); restore a backup to have it again",
+                self.kind.name().replace('_', " "),
+                self.id
+            ),
+        );
         match self.kind {
             EntityKind::Key => error.with_key(self.id),
             _ => error,
@@ -235,6 +251,7 @@ fn encode_key(
             .text(&row.key_id)
             .integer(row.version.into())
             .integer(row.tag.into())
+            .text(&row.prefix)
             .integer(row.is_current.into())
             .text(&row.state)
             .optional_text(row.state_reason.as_deref())

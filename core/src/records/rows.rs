@@ -105,6 +105,8 @@ pub(crate) struct VersionRow {
     pub(crate) key_id: String,
     pub(crate) version: u32,
     pub(crate) tag: u32,
+    /// What stands in front of its ciphertexts: `tink`, the tag, or `raw`, nothing.
+    pub(crate) prefix: String,
     pub(crate) is_current: bool,
     pub(crate) state: String,
     pub(crate) state_reason: Option<String>,

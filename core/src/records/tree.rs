@@ -75,12 +75,24 @@ impl<'a> Tree<'a> {
             return self.computed_mac(entity);
         }
         let stored = self.stored_mac(entity)?;
+        if stored.is_none() && self.is_quarantined(entity)? {
+            return Err(entity.quarantined());
+        }
         let computed = self.computed_mac(entity)?;
         match (stored, computed) {
             (None, None) => Ok(None),
             (Some(stored), Some(computed)) if equal(&stored, &computed) => Ok(Some(stored)),
             _ => Err(entity.damaged()),
         }
+    }
+
+    /// Whether the entity was set aside. The tree itself says so: nobody without the KEK can.
+    fn is_quarantined(&self, entity: EntityId<'_>) -> Result<bool> {
+        if entity.kind == EntityKind::Quarantine {
+            return Ok(false);
+        }
+        let id = format!("{}/{}", entity.kind.name(), entity.id);
+        Ok(self.stored_mac(EntityId::quarantine(&id))?.is_some())
     }
 
     /// Takes the entity's rows, as they now are in this transaction, under the tree. What is already in its

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::hierarchy::{DekPlace, IndexRootPlace, Kek, Wrappable, make_wrapped};
-use crate::keyring::VersionState;
+use crate::keyring::{Prefix, VersionState};
 use crate::primitives::{Algorithm, HmacKey, random_bytes};
 use crate::records::audit::AuditRecord;
 use crate::records::sqlite::Database;
@@ -123,6 +123,17 @@ impl<'a> Act<'a> {
         new: NewVersion,
         taken: &[u32],
     ) -> Result<VersionRow> {
+        self.insert_prefixed_version(key, new, taken, Prefix::Tink)
+    }
+
+    /// As [`Act::insert_version`], where another library chose what stands in front of its ciphertexts.
+    pub(super) fn insert_prefixed_version(
+        &mut self,
+        key: &KeyRow,
+        new: NewVersion,
+        taken: &[u32],
+        prefix: Prefix,
+    ) -> Result<VersionRow> {
         let tag = match new.tag {
             Some(tag) => tag,
             None => draw_tag(taken)?,
@@ -136,15 +147,18 @@ impl<'a> Act<'a> {
             algorithm: new.algorithm.name(),
             version: new.version,
             tag,
+            prefix: prefix.name(),
         };
         let wrapped = match &new.secret {
             Some(secret) => place.wrap(self.kek, secret)?,
+            None if new.state == VersionState::Destroyed => Vec::new(),
             None => make_wrapped(&place, self.kek, new.algorithm.key_length())?.1,
         };
         let row = VersionRow {
             key_id: key.key_id.clone(),
             version: new.version,
             tag,
+            prefix: prefix.name().to_owned(),
             is_current: new.is_current,
             state: new.state.name().to_owned(),
             state_reason: None,

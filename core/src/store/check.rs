@@ -1,15 +1,19 @@
 //! Checking everything: the file's structure, every row, every wrap, the whole audit chain.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::error::{Error, Result};
-use crate::hierarchy::{AUDIT_KEY, IDENTITY, SystemKeyPlace, Wrappable};
-use crate::keyring::Snapshot;
+use crate::error::{Error, ErrorKind, Result};
+use crate::hierarchy::{AUDIT_KEY, IDENTITY, IndexRootPlace, SystemKeyPlace, Wrappable, check_wraps};
+use crate::keyring::{Snapshot, VersionState};
+use crate::primitives::Identity;
 use crate::records::audit::verify_chain;
+use crate::records::entity::{key_scope, purpose_scope};
+use crate::records::sqlite::Database;
 use crate::records::tree::Tree;
-use crate::records::{EntityId, EntityKind};
+use crate::records::{EntityId, EntityKind, Rows};
 use crate::store::Store;
 use crate::store::shared::{Unlocked, lock};
 use crate::sys::pages;
@@ -18,14 +22,20 @@ use crate::sys::pages;
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct CheckReport {
-    /// Whether nothing was found.
+    /// Whether nothing is wrong. Warnings do not count.
     pub ok: bool,
-    /// What was found, each with what to do.
+    /// What is wrong, each with what to do.
     pub findings: Vec<Finding>,
+    /// What deserves attention though nothing is wrong, each with what to do.
+    pub warnings: Vec<Finding>,
     /// How many keys were verified.
     pub keys: usize,
     /// How many key versions were verified and unwrapped.
     pub versions: usize,
+    /// How many recipients open the store.
+    pub recipients: usize,
+    /// How many keys and purposes are set aside.
+    pub quarantined: usize,
     /// How many records the audit chain has.
     pub audit_records: u64,
     /// Counts administrative acts.
@@ -61,37 +71,56 @@ const RESTORE: &str = "keep the file for inquiry and restore a backup";
 impl Store {
     /// Verifies everything and reports what is wrong. An error only where the check itself cannot run.
     pub fn check(&self) -> Result<CheckReport> {
-        let memory = pages::status();
-        let mut report = CheckReport {
-            ok: false,
-            findings: Vec::new(),
-            keys: 0,
-            versions: 0,
-            audit_records: 0,
-            generation: 0,
-            purge_pending: false,
-            locked_bytes: memory.locked_bytes,
-            unlocked_bytes: memory.unlocked_bytes,
-        };
+        // A clock of the caller's runs before any lock is taken.
+        let now = self.shared.now();
         let mut reader = lock(&self.shared.reader);
         self.shared.unlocked()?;
         let known = self.shared.freshness.generation();
-        for problem in reader.database.structure_findings()? {
-            report.findings.push(Finding::new("database", problem, RESTORE));
-        }
-        let checked = reader.database.read(|rows| {
+        check_database(&mut reader.database, now, &|rows| {
             let unlocked = self.shared.follow(rows)?;
-            let tree = self.shared.verified(rows, &unlocked, known)?;
-            report.generation = tree.store().generation;
-            report.purge_pending = tree.store().purge_pending;
-            check_tree(&tree, &unlocked, &mut report)
-        });
-        if let Err(error) = checked {
-            report.findings.push(finding("store", error)?);
-        }
-        report.ok = report.findings.is_empty();
-        Ok(report)
+            self.shared.check_identity(&rows.store()?, &unlocked.kek, known)?;
+            Ok(unlocked)
+        })
     }
+}
+
+/// Checks all of a store's file. `unlock` has its KEK, and refuses a store that is not the one expected.
+pub(super) fn check_database(
+    database: &mut Database,
+    now: i64,
+    unlock: &dyn Fn(&dyn Rows) -> Result<Arc<Unlocked>>,
+) -> Result<CheckReport> {
+    let memory = pages::status();
+    let mut report = CheckReport {
+        ok: false,
+        findings: Vec::new(),
+        warnings: Vec::new(),
+        keys: 0,
+        versions: 0,
+        recipients: 0,
+        quarantined: 0,
+        audit_records: 0,
+        generation: 0,
+        purge_pending: false,
+        locked_bytes: memory.locked_bytes,
+        unlocked_bytes: memory.unlocked_bytes,
+    };
+    for problem in database.structure_findings()? {
+        report.findings.push(Finding::new("database", problem, RESTORE));
+    }
+    let checked = database.read(|rows| {
+        let unlocked = unlock(rows)?;
+        let tree = Tree::verify(rows, &unlocked.kek.records)?;
+        report.generation = tree.store().generation;
+        report.purge_pending = tree.store().purge_pending;
+        check_tree(&tree, &unlocked, &mut report)?;
+        advise(&tree, now, &mut report)
+    });
+    if let Err(error) = checked {
+        report.findings.push(finding("store", error)?);
+    }
+    report.ok = report.findings.is_empty();
+    Ok(report)
 }
 
 fn check_tree(tree: &Tree<'_>, unlocked: &Unlocked, report: &mut CheckReport) -> Result<()> {
@@ -109,8 +138,13 @@ fn check_tree(tree: &Tree<'_>, unlocked: &Unlocked, report: &mut CheckReport) ->
     }
     for (kind, id) in &known {
         let entity = EntityId { kind: *kind, id };
-        if let Err(error) = check_entity(tree, unlocked, entity, report) {
-            report.findings.push(finding(&subject(entity), error)?);
+        match check_entity(tree, unlocked, entity, report) {
+            // Its purpose was set aside.
+            Err(error) if error.kind() == ErrorKind::KeyUnavailable => {
+                report.warnings.push(Finding::new(subject(entity), error.message(), RESTORE));
+            }
+            Err(error) => report.findings.push(finding(&subject(entity), error)?),
+            Ok(()) => {}
         }
     }
     check_strays(tree, &known, report)?;
@@ -129,7 +163,10 @@ fn check_entity(
             let snapshot =
                 Snapshot::load(tree, &unlocked.kek, entity.id, None)?.ok_or_else(|| entity.damaged())?;
             for version in &snapshot.versions {
-                snapshot.check_wrap(version)?;
+                // Of a destroyed version there is nothing left to open.
+                if version.state != VersionState::Destroyed {
+                    snapshot.check_wrap(version)?;
+                }
             }
             report.keys += 1;
             report.versions += snapshot.versions.len();
@@ -143,12 +180,82 @@ fn check_entity(
                     name: entity.id,
                     version: row.version,
                 };
-                place.unwrap(&unlocked.kek, row.kek_version, &row.wrapped)?;
+                let secret = place.unwrap(&unlocked.kek, row.kek_version, &row.wrapped)?;
+                if entity.id == IDENTITY {
+                    let seed = secret.try_expose_32().ok_or_else(|| entity.damaged())?;
+                    check_wraps(tree.rows(), &Identity::from_seed(seed).public())?;
+                }
             }
             Ok(())
         }
-        EntityKind::Purpose | EntityKind::Recipient | EntityKind::Usage | EntityKind::Quarantine => Ok(()),
+        EntityKind::Recipient => {
+            report.recipients += 1;
+            Ok(())
+        }
+        EntityKind::Quarantine => {
+            report.quarantined += 1;
+            Ok(())
+        }
+        EntityKind::Purpose => check_index_roots(tree, unlocked, &purpose_scope(entity.id)),
+        EntityKind::Usage => Ok(()),
     }
+}
+
+fn check_index_roots(tree: &Tree<'_>, unlocked: &Unlocked, scope: &str) -> Result<()> {
+    for row in tree.rows().index_roots(scope)? {
+        let place = IndexRootPlace { store_id: &tree.store().store_id, scope, version: row.version };
+        place.unwrap(&unlocked.kek, row.kek_version, &row.wrapped)?;
+    }
+    Ok(())
+}
+
+/// What is not wrong and still deserves attention.
+fn advise(tree: &Tree<'_>, now: i64, report: &mut CheckReport) -> Result<()> {
+    let store = tree.store();
+    let rows = tree.rows();
+    let unlocked_bytes = report.unlocked_bytes;
+    let mut warn = |subject: &str, problem: &str, advice: &str| {
+        report.warnings.push(Finding::new(subject, problem, advice));
+    };
+    if unlocked_bytes > 0 {
+        let problem = format!("{unlocked_bytes} bytes of key memory may reach swap");
+        warn("memory", &problem, "raise RLIMIT_MEMLOCK (ulimit -l)");
+    }
+    if store.purge_pending {
+        let advice = "close readers that were open since, and have the store purge again (run_due)";
+        warn("store", "destroyed keys may still be in the write-ahead log", advice);
+    }
+    if store.copied {
+        let advice = "restore it rather than use it beside the original";
+        warn("store", "this is a backup that was not yet opened for writing", advice);
+    }
+    if store.development {
+        warn("store", "made with a development key", "make another store for production");
+    }
+    let aside = rows.quarantined()?;
+    for row in &aside {
+        let subject = subject(EntityId { kind: row.kind, id: &row.id });
+        warn(&subject, &format!("was set aside: {}", row.reason), "restore a backup to have it again");
+    }
+    let is_aside = |id: &String| aside.iter().any(|row| row.kind == EntityKind::Key && row.id == *id);
+    for key_id in rows.key_ids()?.into_iter().filter(|id| !is_aside(id)) {
+        let Some(key) = rows.key(&key_id)? else { continue };
+        let subject = subject(EntityId::key(&key_id));
+        let current = rows.versions(&key_id)?.into_iter().find(|row| row.is_current);
+        match current.map(|row| row.expires_at) {
+            _ if key.archived => {}
+            None => warn(&subject, "has no current version and does not encrypt", "rotate it"),
+            Some(Some(expires_at)) if expires_at <= now => {
+                warn(&subject, "its current version has expired and does not encrypt", "rotate it");
+            }
+            Some(_) => {}
+        }
+        let scope = key.purpose.as_deref().map_or_else(|| key_scope(&key_id), purpose_scope);
+        if !rows.index_roots(&scope)?.iter().any(|row| row.is_current) {
+            warn(&subject, "has no current root of blind indexes", "rotate its index salt");
+        }
+    }
+    Ok(())
 }
 
 /// Rows that nothing in the tree covers were added by someone else.
@@ -161,7 +268,12 @@ fn check_strays(
     let rows = tree.rows();
     match rows.stored_entities() {
         Ok(stored) => {
-            for (kind, id) in stored.into_iter().filter(|stored| !known.contains(stored)) {
+            // The bytes of what was set aside were kept on purpose.
+            let is_aside = |(kind, id): &(EntityKind, String)| {
+                known.contains(&(EntityKind::Quarantine, format!("{}/{id}", kind.name())))
+            };
+            let strays = stored.into_iter().filter(|stored| !known.contains(stored) && !is_aside(stored));
+            for (kind, id) in strays {
                 report.findings.push(Finding::new(subject(EntityId { kind, id: &id }), ADDED, RESTORE));
             }
         }
@@ -195,7 +307,7 @@ fn subject(entity: EntityId<'_>) -> String {
 /// A failed verification as a finding; any other error ends the check.
 fn finding(subject: &str, error: Error) -> Result<Finding> {
     match error.kind() {
-        crate::ErrorKind::IntegrityError => Ok(Finding::new(subject, error.message(), RESTORE)),
+        ErrorKind::IntegrityError => Ok(Finding::new(subject, error.message(), RESTORE)),
         _ => Err(error),
     }
 }

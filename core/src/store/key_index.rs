@@ -3,6 +3,8 @@
 //! Absence shows only to whoever reads the whole MAC tree. That is done once for each root, not for each page of a
 //! listing; and what is known of a key stays known while its MAC stays the same.
 
+use std::collections::HashSet;
+
 use crate::error::{Error, Result};
 use crate::limits;
 use crate::records::tree::Tree;
@@ -43,19 +45,27 @@ impl KeyIndex {
 
     fn read(tree: &Tree<'_>, root: [u8; 32], previous: Option<Self>) -> Result<Self> {
         let mut index = Self { root, keys: Vec::new(), purposes: Vec::new() };
+        let mut aside = HashSet::new();
         tree.each_verified(&mut |row| {
             match row.kind {
                 EntityKind::Key => {
                     index.keys.push(IndexedKey { key_id: row.id, mac: row.mac, facts: None });
                 }
                 EntityKind::Purpose => index.purposes.push((row.id, row.mac)),
+                EntityKind::Quarantine => {
+                    aside.insert(row.id);
+                }
                 _ => {}
             }
             Ok(())
         })?;
         index.keys.sort_unstable_by(|a, b| a.key_id.cmp(&b.key_id));
         index.purposes.sort_unstable();
-        let stored = tree.rows().key_ids()?;
+        let mut stored = tree.rows().key_ids()?;
+        // The bytes of what was set aside were kept.
+        if !aside.is_empty() {
+            stored.retain(|key_id| !aside.contains(&format!("{}/{key_id}", EntityKind::Key.name())));
+        }
         if !stored.iter().eq(index.keys.iter().map(|key| &key.key_id)) {
             return Err(Error::integrity(
                 "keys were added or removed by someone without the master key; run `keyfold check`",

@@ -94,20 +94,7 @@ pub(super) fn insert_next(
     options: &RotateKey,
 ) -> Result<VersionRow> {
     let entity = EntityId::key(&key.key_id);
-    if key.archived {
-        let message = format!("key {:?} is archived and gets no more versions", entity.id);
-        return Err(Error::new(ErrorKind::KeyUnavailable, message).with_key(entity.id));
-    }
-    let newest = versions.last().map_or(0, |row| row.version);
-    if versions.len() >= limits::VERSIONS as usize || newest >= limits::VERSIONS {
-        return Err(Error::limit(format!(
-            "key {:?} has {} versions, which is the most; create another key, and archive this one",
-            entity.id,
-            limits::VERSIONS
-        ))
-        .with_key(entity.id));
-    }
-    let tags: Vec<u32> = versions.iter().map(|row| row.tag).collect();
+    let (newest, tags) = room_for_version(key, versions)?;
     let known = Algorithm::from_name(&key.algorithm).ok_or_else(|| entity.damaged())?;
     let algorithm = match options.algorithm.as_deref() {
         None => known,
@@ -125,10 +112,29 @@ pub(super) fn insert_next(
     act.insert_version(&key, NewVersion::current(newest + 1, algorithm), &tags)
 }
 
+/// The newest version's number and all tags of a key that may have one version more.
+pub(super) fn room_for_version(key: &KeyRow, versions: &[VersionRow]) -> Result<(u32, Vec<u32>)> {
+    let entity = EntityId::key(&key.key_id);
+    if key.archived {
+        let message = format!("key {:?} is archived and gets no more versions", entity.id);
+        return Err(Error::new(ErrorKind::KeyUnavailable, message).with_key(entity.id));
+    }
+    let newest = versions.last().map_or(0, |row| row.version);
+    if versions.len() >= limits::VERSIONS as usize || newest >= limits::VERSIONS {
+        return Err(Error::limit(format!(
+            "key {:?} has {} versions, which is the most; create another key, and archive this one",
+            entity.id,
+            limits::VERSIONS
+        ))
+        .with_key(entity.id));
+    }
+    Ok((newest, versions.iter().map(|row| row.tag).collect()))
+}
+
 /// A key that is to be made, its options checked.
-struct Draft<'a> {
+pub(super) struct Draft<'a> {
     key_id: &'a str,
-    algorithm: Algorithm,
+    pub(super) algorithm: Algorithm,
     purpose: Option<&'a str>,
     description: Option<&'a str>,
     labels: String,
@@ -139,7 +145,7 @@ struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    fn new(key_id: &'a str, options: &'a CreateKey) -> Result<Self> {
+    pub(super) fn new(key_id: &'a str, options: &'a CreateKey) -> Result<Self> {
         check_key_id(key_id)?;
         let kind = kind(options.kind.as_deref(), options.algorithm.as_deref())?;
         let description = options.description.as_deref();
@@ -158,15 +164,20 @@ impl<'a> Draft<'a> {
     }
 
     fn make(&self, act: &mut Act<'_>) -> Result<KeyInfo> {
-        if act.verify(EntityId::key(self.key_id))? {
+        let entity = EntityId::key(self.key_id);
+        if act.verify(entity)? {
             self.accept_existing(act)?;
         } else {
-            self.insert(act)?;
+            let row = self.put_key(act)?;
+            act.insert_version(&row, NewVersion::current(1, self.algorithm), &[])?;
+            act.tree.authenticate(entity)?;
+            act.record(Event::new("create_key").key(self.key_id).version(1))?;
         }
         verified_info(&act.tree, self.key_id)
     }
 
-    fn accept_existing(&self, act: &Act<'_>) -> Result<()> {
+    /// AlreadyExists for a key that is there, unless it may be and is the same.
+    pub(super) fn accept_existing(&self, act: &Act<'_>) -> Result<()> {
         let exists = |what: &str| {
             Err(Error::new(ErrorKind::AlreadyExists, format!("key {:?} exists already{what}", self.key_id))
                 .with_key(self.key_id))
@@ -184,7 +195,8 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    fn insert(&self, act: &mut Act<'_>) -> Result<()> {
+    /// Writes the key's row, without versions yet, and what of its purpose and index roots is missing.
+    pub(super) fn put_key(&self, act: &mut Act<'_>) -> Result<KeyRow> {
         if let Some(purpose) = self.purpose {
             ensure_purpose(act, purpose)?;
         }
@@ -202,12 +214,10 @@ impl<'a> Draft<'a> {
             created_at: act.now,
         };
         act.rows().put_key(&row)?;
-        act.insert_version(&row, NewVersion::current(1, self.algorithm), &[])?;
         if self.purpose.is_none() {
             act.insert_index_root(&key_scope(self.key_id))?;
         }
-        act.tree.authenticate(EntityId::key(self.key_id))?;
-        act.record(Event::new("create_key").key(self.key_id).version(1))
+        Ok(row)
     }
 }
 

@@ -1,6 +1,7 @@
 //! [`Store`]: what a user calls to manage keys.
 
 mod act;
+mod backup;
 mod check;
 mod derive;
 mod destruction;
@@ -10,21 +11,28 @@ mod index_roots;
 mod info;
 mod inspect;
 mod key_index;
+mod keyset;
 mod lifecycle;
 mod listing;
 mod open;
 mod options;
 mod purge;
 mod purposes;
+mod quarantine;
 mod recipients;
 mod rekey;
+mod restore;
 mod run_due;
 mod shared;
 mod states;
 #[cfg(test)]
+mod tink_keyset_oracle;
+#[cfg(test)]
 mod tink_oracle;
 #[cfg(test)]
 mod tink_stream_oracle;
+mod transfer;
+mod transfer_options;
 mod usage;
 #[cfg(test)]
 mod usage_limit;
@@ -36,20 +44,27 @@ use crate::error::Result;
 use crate::format::{Aad, Anchor};
 use crate::key::{Key, Plaintext};
 use crate::master_key::MasterKey;
+use crate::records::StoreRow;
 
+pub use backup::{BackupInfo, BackupProgress};
 pub use check::{CheckReport, Finding};
 #[cfg(test)]
 pub(crate) use derive::derive;
 pub use destruction::DESTRUCTION_DELAY;
 pub use index_roots::{IndexSaltInfo, IndexScope};
 pub use info::{CiphertextInfo, KeyInfo, VersionInfo};
+pub use keyset::{Keyset, KeysetFormat, KeysetProtection};
 pub use listing::Keys;
 pub use options::{CreateKey, FileOptions, IndexOptions, KeyFilter, Mode, OpenOptions, RotateKey};
 pub use purposes::{PURPOSES, PurposeInfo, PurposeOptions};
+pub use quarantine::Quarantined;
 pub use recipients::{AddRecipient, DrillReport, RecipientInfo};
 pub use rekey::MasterKeyRotation;
+pub use restore::{RestoreInfo, RestoreOptions, restore};
 pub use run_due::{DestroyedVersion, RunDueFailure, RunDueReport};
 pub(crate) use shared::Shared;
+pub use transfer::ExportedKey;
+pub use transfer_options::{ImportKey, ImportKeyset, KeyEncoding};
 pub(crate) use usage::Charge;
 pub use usage::VersionUsage;
 
@@ -115,15 +130,7 @@ impl Store {
     /// Where the store stands now: keep it elsewhere and open with it, and no older or forked copy of the file
     /// passes for this one.
     pub fn anchor(&self) -> Result<Anchor> {
-        self.shared.read_verified(|tree, _| {
-            let store = tree.store();
-            Ok(Anchor {
-                store_id: store.store_id,
-                generation: store.generation,
-                sequence: store.audit_sequence,
-                hash: store.audit_hash,
-            })
-        })
+        self.shared.read_verified(|tree, _| Ok(anchor_of(tree.store())))
     }
 
     /// The store's identity as a short text: open with it, and no other store passes for this one. Empty in mode
@@ -147,6 +154,16 @@ impl Store {
     /// refused as Closed from then on. Closing again does nothing.
     pub fn close(&self) {
         self.shared.close();
+    }
+}
+
+/// Where a verified store stands.
+fn anchor_of(store: &StoreRow) -> Anchor {
+    Anchor {
+        store_id: store.store_id,
+        generation: store.generation,
+        sequence: store.audit_sequence,
+        hash: store.audit_hash,
     }
 }
 

@@ -141,7 +141,7 @@ impl Shared {
             immutable: options.immutable,
             clock: options.clock.clone(),
             freshness,
-            unlocked: ArcSwapOption::new(opened.unlocked.map(Arc::new)),
+            unlocked: ArcSwapOption::new(opened.unlocked),
             closed: AtomicBool::new(false),
             reader: Arc::new(Mutex::new(Reader {
                 database: reader,
@@ -220,12 +220,7 @@ impl<'a> Opening<'a> {
         let mut held = forking::opening()?;
         let mut reader = Database::new(&self.path, self.file_options())?;
         let (store_id, recipients) = reader.read(|rows| Ok((rows.store()?.store_id, rows.recipients()?)))?;
-        if recipients.len() > limits::RECIPIENTS {
-            return Err(Error::integrity(format!(
-                "the store has more than {} recipients",
-                limits::RECIPIENTS
-            )));
-        }
+        check_recipients(&recipients)?;
         let recipient = match credential.kind() {
             RecipientKind::Passphrase => {
                 // It takes its time: neither the file nor forks wait for it.
@@ -317,15 +312,29 @@ fn require_locked_memory() -> Result<()> {
 }
 
 /// What opening a store's file gives.
-struct Opened {
-    store_id: [u8; 16],
-    generation: u64,
+pub(super) struct Opened {
+    pub(super) store_id: [u8; 16],
+    pub(super) generation: u64,
     development: bool,
     /// The file is a backup that was not yet opened for writing.
     copied: bool,
-    fingerprint: String,
+    pub(super) fingerprint: String,
     /// `None` in mode metadata.
-    unlocked: Option<Unlocked>,
+    pub(super) unlocked: Option<Arc<Unlocked>>,
+}
+
+/// From a master key to a verified root.
+pub(super) fn unlock_by(rows: &dyn Rows, credential: &Credential, anchor: Option<&Anchor>) -> Result<Opened> {
+    let recipients = rows.recipients()?;
+    check_recipients(&recipients)?;
+    unlock(rows, open_recipient(&rows.store()?.store_id, &recipients, credential)?, anchor)
+}
+
+fn check_recipients(recipients: &[RecipientRow]) -> Result<()> {
+    if recipients.len() > limits::RECIPIENTS {
+        return Err(Error::integrity(format!("the store has more than {} recipients", limits::RECIPIENTS)));
+    }
+    Ok(())
 }
 
 /// From a recipient's private key to a verified root.
@@ -340,7 +349,7 @@ fn unlock(rows: &dyn Rows, recipient: OpenedRecipient, anchor: Option<&Anchor>) 
         generation: store.generation,
         development: store.development,
         fingerprint: fingerprint(&store.store_id, &identity),
-        unlocked: Some(unlocked),
+        unlocked: Some(Arc::new(unlocked)),
         copied: store.copied,
     })
 }
@@ -454,6 +463,6 @@ fn insert_system_key(
     })
 }
 
-fn default_actor() -> String {
+pub(super) fn default_actor() -> String {
     format!("uid:{}", rustix::process::getuid().as_raw())
 }

@@ -232,7 +232,7 @@ impl Hand<'_> {
 
 impl Rewrap for Hand<'_> {
     fn version(&mut self, key: &KeyRow, row: &mut VersionRow) -> Result<()> {
-        let algorithm = row.algorithm.clone();
+        let (algorithm, prefix) = (row.algorithm.clone(), row.prefix.clone());
         let place = DekPlace {
             store_id: self.store_id,
             key_id: &key.key_id,
@@ -241,6 +241,7 @@ impl Rewrap for Hand<'_> {
             algorithm: &algorithm,
             version: row.version,
             tag: row.tag,
+            prefix: &prefix,
         };
         self.rewrap(&place, &mut row.kek_version, &mut row.wrapped)
     }

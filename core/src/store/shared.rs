@@ -283,7 +283,7 @@ impl Shared {
         Ok(tree)
     }
 
-    fn check_identity(&self, store: &StoreRow, kek: &Kek, known: u64) -> Result<()> {
+    pub(super) fn check_identity(&self, store: &StoreRow, kek: &Kek, known: u64) -> Result<()> {
         if store.store_id != self.store_id || store.kek_version != kek.version {
             return Err(Error::integrity("another store was put in this one's place"));
         }

@@ -10,8 +10,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::hierarchy::{DekPlace, Wrappable};
-use crate::{Algorithm, CreateKey, Key, MasterKey, OpenOptions, Store};
+use super::tink_keyset_oracle::text;
+use crate::{Algorithm, CreateKey, Key, KeysetProtection, MasterKey, OpenOptions, Store};
 
 const MESSAGES: [&[u8]; 5] = [b"", b"a", b"ada@example.org", &[0; 31], &[7; 4096]];
 
@@ -29,7 +29,7 @@ fn tink_reads_ours_and_we_read_tinks() {
         Store::open_with(folder.path().join("s"), &master_key, &OpenOptions::new().create(true)).unwrap();
     for algorithm in Algorithm::AEAD {
         let id = algorithm.name();
-        store.create_key(id, &CreateKey::new().algorithm(algorithm)).unwrap();
+        store.create_key(id, &CreateKey::new().algorithm(algorithm).exportable(true)).unwrap();
         let key = store.key(id).unwrap();
         let mut sealed = Vec::new();
         for _ in 0..3 {
@@ -56,7 +56,7 @@ fn tink_reads_ours_and_we_read_tinks() {
     }
     for algorithm in [Algorithm::Aes256Siv, Algorithm::HmacSha256, Algorithm::HmacSha512] {
         let id = algorithm.name();
-        store.create_key(id, &CreateKey::new().algorithm(algorithm)).unwrap();
+        store.create_key(id, &CreateKey::new().algorithm(algorithm).exportable(true)).unwrap();
         let key = store.key(id).unwrap();
         let (make, check): (Make, Check) = match algorithm {
             Algorithm::Aes256Siv => (
@@ -170,63 +170,7 @@ pub(super) fn pair(bytes: &[u8]) -> Value {
     json!([STANDARD.encode(bytes), STANDARD.encode(b"aad")])
 }
 
-/// Tink's JSON keyset of a key: its tags as key ids, its current version as primary.
+/// Tink's JSON keyset of a key.
 pub(super) fn keyset(store: &Store, key_id: &str) -> Value {
-    store
-        .shared
-        .read_verified(|tree, kek| {
-            let key = tree.rows().key(key_id)?.expect("the key");
-            let mut keys = Vec::new();
-            let mut primary = 0;
-            for row in tree.rows().versions(key_id)? {
-                let place = DekPlace {
-                    store_id: &tree.store().store_id,
-                    key_id,
-                    kind: &key.kind,
-                    purpose: None,
-                    algorithm: &row.algorithm,
-                    version: row.version,
-                    tag: row.tag,
-                };
-                let dek = place.unwrap(kek, row.kek_version, &row.wrapped)?;
-                if row.is_current {
-                    primary = row.tag;
-                }
-                let (name, before, prefix) = proto(&row.algorithm);
-                let value = [before, &[dek.len() as u8], dek.expose()].concat();
-                keys.push(json!({
-                    "keyData": {
-                        "typeUrl": format!("type.googleapis.com/google.crypto.tink.{name}"),
-                        "value": STANDARD.encode(value),
-                        "keyMaterialType": "SYMMETRIC",
-                    },
-                    "status": "ENABLED",
-                    "keyId": row.tag,
-                    "outputPrefixType": prefix,
-                }));
-            }
-            Ok(json!({"primaryKeyId": primary, "key": keys}))
-        })
-        .unwrap()
-}
-
-/// The name of Tink's key message, its bytes up to the length of the key, and the output's prefix.
-fn proto(algorithm: &str) -> (&'static str, &'static [u8], &'static str) {
-    match algorithm {
-        "AES256_GCM_SIV" => ("AesGcmSivKey", &[0x1a], "TINK"),
-        "AES256_GCM" => ("AesGcmKey", &[0x1a], "TINK"),
-        // Field 2, parameters: field 1, a salt of 12 bytes.
-        "XAES256_GCM" => ("XAesGcmKey", &[0x12, 2, 0x08, 12, 0x1a], "TINK"),
-        "XCHACHA20_POLY1305" => ("XChaCha20Poly1305Key", &[0x1a], "TINK"),
-        "AES256_SIV" => ("AesSivKey", &[0x12], "TINK"),
-        // Field 2, parameters: field 1, the hash; field 2, the length of a code.
-        "HMAC_SHA256" => ("HmacKey", &[0x12, 4, 0x08, 3, 0x10, 32, 0x1a], "TINK"),
-        "HMAC_SHA512" => ("HmacKey", &[0x12, 4, 0x08, 4, 0x10, 64, 0x1a], "TINK"),
-        // Field 2, parameters: segments of 2^20 bytes, derived keys of 32, SHA256.
-        "AES256_GCM_HKDF_1MB" => {
-            let parameters = &[0x12, 8, 0x08, 0x80, 0x80, 0x40, 0x10, 32, 0x18, 3, 0x1a];
-            ("AesGcmHkdfStreamingKey", parameters, "RAW")
-        }
-        other => panic!("Tink's message for {other} is not known here"),
-    }
+    serde_json::from_str(&text(store, key_id, KeysetProtection::InsecureCleartext)).unwrap()
 }

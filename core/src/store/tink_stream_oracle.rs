@@ -36,7 +36,7 @@ fn tink_reads_our_streams_and_we_read_tinks() {
     let master_key = MasterKey::parse(&crate::generate_master_key().unwrap()).unwrap();
     let store =
         Store::open_with(folder.path().join("s"), &master_key, &OpenOptions::new().create(true)).unwrap();
-    store.create_key("files", &CreateKey::new().kind(KeyKind::Stream)).unwrap();
+    store.create_key("files", &CreateKey::new().kind(KeyKind::Stream).exportable(true)).unwrap();
     let key = store.key("files").unwrap();
     for length in LENGTHS {
         let plaintext: Vec<u8> = (0..length).map(|at| (at * 31 + at / 251) as u8).collect();

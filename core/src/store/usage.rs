@@ -204,7 +204,7 @@ impl Shared {
     pub(super) fn settle_copy(&self, now: i64) -> Result<()> {
         match self.write_verified(now, settle_copy) {
             Err(error) if is_passing(&error) => Ok(()),
-            outcome => outcome,
+            outcome => outcome.map(|_| ()),
         }
     }
 }
@@ -289,23 +289,29 @@ fn at_limit(key_id: &str, meter: &Meter) -> Error {
 }
 
 /// What the original has sealed since it was copied, this file does not know. So no version of AES256_GCM that came
-/// with it seals any more: each counts as full, and current ones get a successor. Clears the mark.
-fn settle_copy(act: &mut Act<'_>) -> Result<()> {
+/// with it seals any more: each counts as full, and current ones get a successor. Clears the mark. The keys that have
+/// a new version now.
+pub(super) fn settle_copy(act: &mut Act<'_>) -> Result<Vec<String>> {
+    let mut rotated = Vec::new();
     if !act.tree.store().copied {
-        return Ok(());
+        return Ok(rotated);
     }
     for key_id in keys(&act.tree)? {
         match settle_key(act, &key_id) {
-            // It seals nothing either way: what does not verify is not used.
-            Err(error) if error.kind() == ErrorKind::IntegrityError => {}
-            outcome => outcome?,
+            Ok(true) => rotated.push(key_id),
+            Ok(false) => {}
+            // It seals nothing either way: what does not verify, or was set aside, is not used.
+            Err(error) if [ErrorKind::IntegrityError, ErrorKind::KeyUnavailable].contains(&error.kind()) => {}
+            Err(error) => return Err(error),
         }
     }
     act.tree.store_mut().copied = false;
-    act.record(Event::new("settle_copy").detail("first opened for writing: AES256_GCM keys were rotated"))
+    act.record(Event::new("settle_copy").detail("AES256_GCM keys were rotated"))?;
+    Ok(rotated)
 }
 
-fn settle_key(act: &mut Act<'_>, key_id: &str) -> Result<()> {
+/// Whether the key has a new version now.
+fn settle_key(act: &mut Act<'_>, key_id: &str) -> Result<bool> {
     let entity = EntityId::key(key_id);
     act.verify(entity)?;
     act.verify(EntityId::usage(key_id))?;
@@ -316,13 +322,13 @@ fn settle_key(act: &mut Act<'_>, key_id: &str) -> Result<()> {
     }
     let archived = act.rows().key(key_id)?.is_none_or(|key| key.archived);
     if archived || !versions.iter().filter(is_gcm).any(|row| row.is_current) {
-        return Ok(());
+        return Ok(false);
     }
-    let why = "the store is a copy, and was opened for writing for the first time";
+    let why = "the store is a copy: what the original sealed since is not known";
     match rotate(act, key_id, &RotateKey::default(), Some(why)) {
         // It has as many versions as it may, and seals no more.
-        Err(error) if error.kind() == ErrorKind::LimitExceeded => Ok(()),
-        outcome => outcome.map(|_| ()),
+        Err(error) if error.kind() == ErrorKind::LimitExceeded => Ok(false),
+        outcome => outcome.map(|_| true),
     }
 }
 

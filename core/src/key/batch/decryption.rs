@@ -3,8 +3,8 @@
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Envelope, Scratch, TEXT_PREFIX, decode_ciphertext_into};
 use crate::key::plaintext::wipe;
-use crate::key::{Key, open_under, snapshot, split};
-use crate::keyring::{Loaded, Version};
+use crate::key::{Key, open_raw, open_under, snapshot, split};
+use crate::keyring::{Loaded, Snapshot, Version};
 use crate::limits;
 
 use super::{Aads, PlaintextBatch, Prepared, Room, too_long};
@@ -38,6 +38,8 @@ pub struct BatchItem<'a> {
     key: &'a Key,
     index: usize,
     version: &'a Version,
+    /// Where an imported version without a prefix may have sealed it: all of them are tried.
+    raw: Option<&'a Snapshot>,
     aad: &'a [u8],
     nonce: &'a [u8],
     body: &'a [u8],
@@ -129,21 +131,29 @@ impl BatchDecryption<'_> {
         let key = self.key;
         self.room.take(ciphertext.len())?;
         let bytes = decode_ciphertext_into(ciphertext, &mut self.scratch);
-        let envelope = bytes.and_then(Envelope::parse).ok_or_else(|| key.decryption_failed())?;
-        let mut place = snapshot(&self.loaded)?.place_of(envelope.tag);
-        if place.is_none() && !self.looked {
+        let bytes = bytes.ok_or_else(|| key.decryption_failed())?;
+        let envelope = Envelope::parse(bytes);
+        let tag = envelope.as_ref().map(|envelope| envelope.tag);
+        let place_of = |snapshot: &Snapshot| tag.and_then(|tag| snapshot.place_of(tag));
+        let mut place = place_of(snapshot(&self.loaded)?);
+        if place.is_none() && tag.is_some() && !self.looked {
             self.looked = true;
             key.shared.look_for_newer()?;
             self.loaded = key.shared.current(&key.entry)?;
-            place = snapshot(&self.loaded)?.place_of(envelope.tag);
+            place = place_of(snapshot(&self.loaded)?);
         }
-        let place = place.ok_or_else(|| key.decryption_failed())?;
         let snapshot = snapshot(&self.loaded)?;
-        snapshot.prepare(place)?;
+        let (place, sealed, raw) = match (place, envelope) {
+            (Some(place), Some(envelope)) => {
+                snapshot.prepare(place)?;
+                (place, envelope.body, None)
+            }
+            _ => (key.prepare_raw(snapshot)?, bytes, Some(snapshot)),
+        };
         let version = &snapshot.versions[place];
-        let parts = split(envelope.body, version.algorithm);
+        let parts = split(sealed, version.algorithm);
         let (nonce, body, tag) = parts.ok_or_else(|| key.decryption_failed())?;
-        Ok(BatchItem { key, index, version, aad: self.aads.of(index)?, nonce, body, tag })
+        Ok(BatchItem { key, index, version, raw, aad: self.aads.of(index)?, nonce, body, tag })
     }
 
     /// Appends a plaintext to a buffer with room for it; on failure the buffer is as it was.
@@ -190,8 +200,11 @@ impl BatchItem<'_> {
 
     #[inline]
     fn open(&self, out: &mut [u8]) -> Result<()> {
-        open_under(self.key, self.version, self.nonce, self.aad, out, self.tag)
-            .map_err(|error| error.with_index(self.index))
+        let opened = match self.raw {
+            None => open_under(self.key, self.version, self.nonce, self.aad, out, self.tag),
+            Some(snapshot) => open_raw(self.key, snapshot, self.nonce, self.aad, self.body, out, self.tag),
+        };
+        opened.map_err(|error| error.with_index(self.index))
     }
 }
 

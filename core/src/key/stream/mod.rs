@@ -38,8 +38,8 @@ impl Key {
 #[cold]
 pub(super) fn no_messages(key_id: &str) -> Error {
     Error::invalid(format!(
-        "key {key_id:?} is of kind stream: a stream is decrypted as a stream or file, and names no version until its \
-         first segment is open"
+        "key {key_id:?} is of kind stream and decrypts no message: that wants a key of kind aead or deterministic; a \
+         stream is decrypted as a stream or file, and names no version until its first segment is open"
     ))
     .with_key(key_id)
 }

@@ -35,7 +35,7 @@ pub(crate) fn create(
 }
 
 /// The folder, all links followed, and the file in it.
-fn place(path: &Path) -> Result<(PathBuf, PathBuf)> {
+pub(super) fn place(path: &Path) -> Result<(PathBuf, PathBuf)> {
     let name = path.file_name().ok_or_else(|| Error::invalid(format!("{} names no file", path.display())))?;
     let parent = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -53,7 +53,7 @@ fn place(path: &Path) -> Result<(PathBuf, PathBuf)> {
 }
 
 /// SQLite would take the WAL of an earlier store at this path for the new one's.
-fn refuse_leftovers(target: &Path) -> Result<()> {
+pub(super) fn refuse_leftovers(target: &Path) -> Result<()> {
     for suffix in ["-wal", "-journal"] {
         let mut path = target.as_os_str().to_owned();
         path.push(suffix);
@@ -68,15 +68,15 @@ fn refuse_leftovers(target: &Path) -> Result<()> {
     Ok(())
 }
 
-fn already_exists(path: &Path) -> Error {
+pub(super) fn already_exists(path: &Path) -> Error {
     Error::new(ErrorKind::AlreadyExists, format!("{} exists already; it was left as it is", path.display()))
 }
 
 /// The file while it is built; what is left of it goes when this is dropped.
-struct Draft(PathBuf);
+pub(super) struct Draft(PathBuf);
 
 impl Draft {
-    fn new(target: &Path) -> Result<Self> {
+    pub(super) fn new(target: &Path) -> Result<Self> {
         let mut random = [0u8; 8];
         random_bytes(&mut random)?;
         let mut name = target.file_name().unwrap_or_default().to_owned();
@@ -107,8 +107,12 @@ impl Draft {
         connection.close().map_err(|(_, error)| storage_error(error))
     }
 
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+
     /// Gives the finished file its name, unless somebody else was faster.
-    fn publish(&self, target: &Path) -> Result<()> {
+    pub(super) fn publish(&self, target: &Path) -> Result<()> {
         match rename_without_replacing(&self.0, target) {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => self.link(target),
             outcome => outcome,
@@ -135,7 +139,7 @@ impl Drop for Draft {
     }
 }
 
-fn fold_wal(connection: &Connection) -> Result<()> {
+pub(super) fn fold_wal(connection: &Connection) -> Result<()> {
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(storage_error)
 }
 
@@ -157,7 +161,7 @@ fn rename_without_replacing(_: &Path, to: &Path) -> Result<()> {
 }
 
 /// Makes the new name durable.
-fn sync(folder: &Path) -> Result<()> {
+pub(super) fn sync(folder: &Path) -> Result<()> {
     fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| unwritable(folder, error))
 }
 

@@ -5,6 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::backup::{Backup, StepResult};
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
@@ -64,6 +65,10 @@ impl Database {
 
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    pub(crate) fn options(&self) -> &FileOptions {
+        &self.options
     }
 
     /// Runs in one read transaction: everything read is of one moment.
@@ -140,6 +145,57 @@ impl Database {
             Err(error) if error.kind() == ErrorKind::Busy => Ok(false),
             outcome => outcome,
         }
+    }
+
+    /// Copies the file as of one moment into an empty one, through SQLite. `progress` hears of pages: done, and in all.
+    pub(super) fn copy_into(&mut self, target: &Path, progress: &dyn Fn(u64, u64)) -> Result<()> {
+        self.refuse_replaced()?;
+        let busy_timeout = self.options.busy_timeout;
+        let connection = &mut self.connected()?.connection;
+        let transaction = connection.transaction().map_err(storage_error)?;
+        // The first look fixes the moment: nobody's commits make the copy begin anew.
+        data_version(&transaction)?;
+        SqliteRows::new(&transaction).store()?;
+        let mut copy = open(target, busy_timeout)?;
+        let backup = Backup::new(&transaction, &mut copy).map_err(storage_error)?;
+        loop {
+            let done = step(&backup, PAGES_PER_STEP)?;
+            let state = backup.progress();
+            let (all, left) = (state.pagecount.max(0), state.remaining.max(0));
+            progress((all - left).max(0) as u64, all as u64);
+            if done {
+                break;
+            }
+        }
+        drop(backup);
+        copy.close().map_err(|(_, error)| storage_error(error))
+    }
+
+    /// Writes the other file's content over this one's, in one transaction under this file's locks; other connections
+    /// to it go on. `prepare` runs once nobody else can write here any more, and may still change the other file.
+    pub(super) fn overwrite<T>(
+        &mut self,
+        source: &Path,
+        prepare: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
+        self.refuse_replaced()?;
+        let source = open(source, self.options.busy_timeout)?;
+        let mut target = open(&self.path, self.options.busy_timeout)?;
+        require_wal(&target)?;
+        let backup = Backup::new(&source, &mut target).map_err(storage_error)?;
+        step(&backup, 0)?;
+        let value = prepare(self)?;
+        while !step(&backup, -1)? {}
+        drop(backup);
+        // What the file was before is still in its pages. Where a reader holds them, a later checkpoint does it.
+        let _ = super::create::fold_wal(&target);
+        self.refuse_replaced()?;
+        Ok(value)
+    }
+
+    /// Moves everything from the write-ahead log into the file.
+    pub(super) fn fold(&mut self) -> Result<()> {
+        super::create::fold_wal(&self.connected()?.connection)
     }
 
     /// Closes the connection without writing the WAL back; the next use opens another.
@@ -341,6 +397,21 @@ pub(super) fn require_wal(connection: &Connection) -> Result<()> {
         return Ok(());
     }
     Err(Error::new(ErrorKind::Unsupported, "this file system does not support SQLite's WAL mode"))
+}
+
+/// How many pages are copied before others hear of it: 1 MiB.
+const PAGES_PER_STEP: i32 = 256;
+
+/// Copies so many pages, all for -1. Whether that was the last.
+fn step(backup: &Backup<'_, '_>, pages: i32) -> Result<bool> {
+    match backup.step(pages).map_err(storage_error)? {
+        StepResult::Done => Ok(true),
+        StepResult::More => Ok(false),
+        _ => Err(Error::new(
+            ErrorKind::Busy,
+            "another process held the store for longer than busy_timeout; try again",
+        )),
+    }
 }
 
 fn data_version(connection: &Connection) -> Result<i64> {

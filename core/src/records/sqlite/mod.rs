@@ -1,12 +1,15 @@
 //! Records in one SQLite file.
 
 mod bulk;
+mod copy;
 mod create;
 mod database;
 mod errors;
 mod rows;
 mod schema;
+mod select;
 mod waiting;
 
+pub(crate) use copy::Copy;
 pub(crate) use create::create;
 pub(crate) use database::{Database, FileOptions};

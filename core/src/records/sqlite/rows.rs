@@ -4,6 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
 use super::bulk;
 use super::errors::storage_error;
+use super::select::{index_root_row, key_row, select_index_roots, select_keys, select_versions, version_row};
 use crate::error::{Error, Result};
 use crate::records::rows::EntityRow;
 use crate::records::{
@@ -285,21 +286,7 @@ impl Rows for SqliteRows<'_> {
     }
 
     fn index_roots(&self, scope: &str) -> Result<Vec<IndexRootRow>> {
-        self.all(
-            "SELECT scope, version, is_current, created_at, kek_version, wrapped FROM index_root WHERE scope = ?1 \
-             ORDER BY version",
-            [scope],
-            |row| {
-                Ok(IndexRootRow {
-                    scope: row.get(0)?,
-                    version: row.get(1)?,
-                    is_current: row.get(2)?,
-                    created_at: row.get(3)?,
-                    kek_version: row.get(4)?,
-                    wrapped: row.get(5)?,
-                })
-            },
-        )
+        self.all(select_index_roots!("WHERE scope = ?1 ORDER BY version"), [scope], index_root_row)
     }
 
     fn put_index_root(&self, row: &IndexRootRow) -> Result<()> {
@@ -316,26 +303,7 @@ impl Rows for SqliteRows<'_> {
     }
 
     fn key(&self, key_id: &str) -> Result<Option<KeyRow>> {
-        self.one(
-            "SELECT key_id, kind, algorithm, purpose, description, labels, exportable, archived, on_limit, \
-             expires_in, created_at FROM key WHERE key_id = ?1",
-            [key_id],
-            |row| {
-                Ok(KeyRow {
-                    key_id: row.get(0)?,
-                    kind: row.get(1)?,
-                    algorithm: row.get(2)?,
-                    purpose: row.get(3)?,
-                    description: row.get(4)?,
-                    labels: row.get(5)?,
-                    exportable: row.get(6)?,
-                    archived: row.get(7)?,
-                    on_limit: row.get(8)?,
-                    expires_in: row.get(9)?,
-                    created_at: row.get(10)?,
-                })
-            },
-        )
+        self.one(select_keys!("WHERE key_id = ?1"), [key_id], key_row)
     }
 
     fn put_key(&self, row: &KeyRow) -> Result<()> {
@@ -365,41 +333,21 @@ impl Rows for SqliteRows<'_> {
     }
 
     fn versions(&self, key_id: &str) -> Result<Vec<VersionRow>> {
-        self.all(
-            "SELECT key_id, version, tag, is_current, state, state_reason, state_before, algorithm, created_at, \
-             expires_at, destroy_at, kek_version, wrapped FROM key_version WHERE key_id = ?1 ORDER BY version",
-            [key_id],
-            |row| {
-                Ok(VersionRow {
-                    key_id: row.get(0)?,
-                    version: row.get(1)?,
-                    tag: row.get(2)?,
-                    is_current: row.get(3)?,
-                    state: row.get(4)?,
-                    state_reason: row.get(5)?,
-                    state_before: row.get(6)?,
-                    algorithm: row.get(7)?,
-                    created_at: row.get(8)?,
-                    expires_at: row.get(9)?,
-                    destroy_at: row.get(10)?,
-                    kek_version: row.get(11)?,
-                    wrapped: row.get(12)?,
-                })
-            },
-        )
+        self.all(select_versions!("WHERE key_id = ?1 ORDER BY version"), [key_id], version_row)
     }
 
     fn put_version(&self, row: &VersionRow) -> Result<()> {
         self.execute(
-            "INSERT INTO key_version (key_id, version, tag, is_current, state, state_reason, state_before, algorithm, \
-             created_at, expires_at, destroy_at, kek_version, wrapped) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) \
-             ON CONFLICT (key_id, version) DO UPDATE SET is_current = ?4, state = ?5, state_reason = ?6, \
-             state_before = ?7, expires_at = ?10, destroy_at = ?11, kek_version = ?12, wrapped = ?13",
+            "INSERT INTO key_version (key_id, version, tag, prefix, is_current, state, state_reason, state_before, \
+             algorithm, created_at, expires_at, destroy_at, kek_version, wrapped) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) \
+             ON CONFLICT (key_id, version) DO UPDATE SET is_current = ?5, state = ?6, state_reason = ?7, \
+             state_before = ?8, expires_at = ?11, destroy_at = ?12, kek_version = ?13, wrapped = ?14",
             params![
                 row.key_id,
                 row.version,
                 row.tag,
+                row.prefix,
                 row.is_current,
                 row.state,
                 row.state_reason,
@@ -428,7 +376,11 @@ impl Rows for SqliteRows<'_> {
     }
 
     fn keys_with_tag(&self, tag: u32) -> Result<Vec<String>> {
-        self.all("SELECT key_id FROM key_version WHERE tag = ?1 ORDER BY key_id", [tag], |row| row.get(0))
+        self.all(
+            "SELECT key_id FROM key_version WHERE tag = ?1 AND prefix = 'tink' ORDER BY key_id",
+            [tag],
+            |row| row.get(0),
+        )
     }
 
     fn keys_after(&self, after: &str, limit: u32) -> Result<Vec<KeyRow>> {

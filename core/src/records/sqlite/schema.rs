@@ -135,6 +135,7 @@ const OBJECTS: [(&str, &str, &str); 15] = [
     key_id TEXT NOT NULL REFERENCES key (key_id),
     version INTEGER NOT NULL CHECK (version >= 1),
     tag INTEGER NOT NULL CHECK (tag BETWEEN 1 AND 4294967295),
+    prefix TEXT NOT NULL CHECK (prefix IN ('tink', 'raw')),
     is_current INTEGER NOT NULL CHECK (is_current IN (0, 1)),
     state TEXT NOT NULL,
     state_reason TEXT,
