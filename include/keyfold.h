@@ -361,6 +361,12 @@ typedef int (*keyfold_master_key_callback)(void *user_data, uint8_t *key);
 typedef void (*keyfold_free_callback)(void *user_data);
 
 /**
+ * Is told now and then how many pages of a backup are copied, of how many. It runs in the calling thread, without any
+ * lock held, and may call keyfold. It must not throw or longjmp.
+ */
+typedef void (*keyfold_backup_callback)(void *user_data, uint64_t pages_done, uint64_t pages);
+
+/**
  * One of several values. It is lent for the call, as everything is. Where an array may hold nulls, `data` NULL with
  * `len` 0 is one: no value at all, as in a column of a table. An empty value is then `len` 0 with any other pointer,
  * such as "".
@@ -865,7 +871,8 @@ keyfold_status keyfold_store_inspect(const struct keyfold_store *store,
  *
  *   {"ok": false,
  *    "findings": [{"subject": "key pii", "problem": "what is wrong", "advice": "what to do"}],
- *    "keys": 2, "versions": 5, "audit_records": 9, "generation": 9,
+ *    "warnings": [{…}],                              what deserves attention though nothing is wrong
+ *    "keys": 2, "versions": 5, "recipients": 1, "quarantined": 0, "audit_records": 9, "generation": 9,
  *    "purge_pending": false,                         see keyfold_store_purge
  *    "locked_bytes": 4096, "unlocked_bytes": 0}      key memory that may not, or may, reach swap
  *
@@ -1210,6 +1217,154 @@ keyfold_status keyfold_store_rotate_master_key(const struct keyfold_store *store
                                                const struct keyfold_master_key *new_master_key,
                                                struct keyfold_buf *report,
                                                struct keyfold_error **error);
+
+/* Keys in and out ------------------------------------------------------------------------------- */
+
+/**
+ * Takes a key in from elsewhere. `encoding` says how the material is written, "raw", "hex" or "base64", and is never
+ * guessed; the material must have exactly the algorithm's length: nothing is hashed, cut or stretched to fit. Wipe
+ * yours. `options` is a JSON object, NULL for the defaults:
+ *
+ *   {"as_version": false}     make it the next version of a key that exists, and the current one; then only
+ *                             "algorithm" may be given beside it
+ *
+ * and for a new key "kind", "algorithm", "purpose", "description", "labels", "exportable", "expires_in" and "on_limit"
+ * of keyfold_store_create_key. `info` (may be NULL) is as keyfold_store_key_info gives it.
+ */
+keyfold_status keyfold_store_import_key(const struct keyfold_store *store,
+                                        const char *key_id,
+                                        const void *material,
+                                        size_t material_len,
+                                        const char *encoding,
+                                        const char *options,
+                                        struct keyfold_buf *info,
+                                        struct keyfold_error **error);
+
+/**
+ * The raw bytes of a version, `version` 0 being the current one, of a key that was made "exportable". A SECRET, wiped
+ * when freed. It wants mode "admin" and is recorded. KEYFOLD_PERMISSION_DENIED where the key is not exportable;
+ * KEYFOLD_KEY_UNAVAILABLE where the version was revoked, destroyed or is about to be.
+ */
+keyfold_status keyfold_store_get_data_key(const struct keyfold_store *store,
+                                          const char *key_id,
+                                          uint32_t version,
+                                          struct keyfold_buf *out,
+                                          struct keyfold_error **error);
+
+/**
+ * As keyfold_store_get_data_key of the current version, in the encoding that is named: "raw", "hex" or "base64".
+ * `key_bytes` says how many bytes the key has: 16, 24, 32 or 64. KEYFOLD_INVALID_ARGUMENT where it has another length.
+ */
+keyfold_status keyfold_store_get_encryption_key(const struct keyfold_store *store,
+                                                const char *key_id,
+                                                size_t key_bytes,
+                                                const char *encoding,
+                                                struct keyfold_buf *out,
+                                                struct keyfold_error **error);
+
+/**
+ * A key with all its versions as a Google Tink keyset, of a key that was made "exportable". A SECRET, wiped when freed;
+ * recorded. `format` is "json" or "binary". `protection` says what keeps the keys from whoever reads it:
+ *
+ *   "passphrase"             `secret` is a passphrase; the keyset is then a text of keyfold's own, "kfks1.…"
+ *   "key"                    `secret` is the id of a key of kind "aead" of this store: Tink's encrypted keyset
+ *   "insecure_cleartext"     nothing: whoever sees the keyset has the keys; `secret` must be NULL
+ *
+ * `losses` (may be NULL) becomes a JSON array of sentences: what of the key the keyset does not say.
+ */
+keyfold_status keyfold_store_export_keyset(const struct keyfold_store *store,
+                                           const char *key_id,
+                                           const char *format,
+                                           const char *protection,
+                                           const char *secret,
+                                           struct keyfold_buf *out,
+                                           struct keyfold_buf *losses,
+                                           struct keyfold_error **error);
+
+/**
+ * Makes a key from a Tink keyset in either format, or from keyfold's own: what was encrypted under the keyset opens.
+ * `protection` and `secret` are those of keyfold_store_export_keyset. `options` is a JSON object, NULL for the
+ * defaults:
+ *
+ *   {"rotate": false}     have a fresh version encrypt from now on, and the imported ones only decrypt
+ *
+ * and "purpose", "description", "labels", "exportable", "expires_in" and "on_limit" of keyfold_store_create_key. `info`
+ * (may be NULL) is as keyfold_store_key_info gives it. KEYFOLD_UNSUPPORTED, by name, for what keyfold has not;
+ * KEYFOLD_DECRYPTION_FAILED where the protection does not open it.
+ */
+keyfold_status keyfold_store_import_keyset(const struct keyfold_store *store,
+                                           const char *key_id,
+                                           const void *keyset,
+                                           size_t keyset_len,
+                                           const char *protection,
+                                           const char *secret,
+                                           const char *options,
+                                           struct keyfold_buf *info,
+                                           struct keyfold_error **error);
+
+/* Backup, restore, quarantine ------------------------------------------------------------------- */
+
+/**
+ * Copies the store as it is at one moment into a new file, while it is in use, and checks the copy, which opens with
+ * the same master keys. It appears under its name whole or not at all, with mode 0600. `progress` may be NULL. `info`
+ * (may be NULL) is a JSON object:
+ *
+ *   {"anchor": "kfa1.…",     keep it apart from the backup, and restore with it: no older copy passes
+ *    "check": {…}}           as the report of keyfold_store_check, of the copy: look at "ok"
+ *
+ * KEYFOLD_ALREADY_EXISTS where there is a file at `path`.
+ */
+keyfold_status keyfold_store_backup(const struct keyfold_store *store,
+                                    const char *path,
+                                    keyfold_backup_callback progress,
+                                    void *user_data,
+                                    struct keyfold_buf *info,
+                                    struct keyfold_error **error);
+
+/**
+ * Restores the backup `source` at `path`: makes the file where there is none, else writes over the store that is there,
+ * while others have it open. Before anything is touched the master key (NULL: that of KEYFOLD_MASTER_KEY) must open
+ * the backup, and everything in it must verify; what is written is there whole or not at all. `options` is a JSON
+ * object, NULL for the defaults:
+ *
+ *   {"replace_other_store": false,     write over a store that is another than the backup's
+ *    "force": false,                   write over a store that does not verify, or that the master key does not open
+ *    "anchor": null, "fingerprint": null, "actor": null, "busy_timeout": "5s", "allow_network_fs": false}
+ *
+ * The others are as in keyfold_store_open, of the backup. `info` (may be NULL) is a JSON object:
+ *
+ *   {"anchor": "kfa1.…",           that of the restored store: earlier ones open it no more
+ *    "fingerprint": "kff1.…",
+ *    "replaced": true,             a store was at the path
+ *    "rotated": ["card"]}          keys of AES256_GCM, which got a new version: their messages are not known
+ */
+keyfold_status keyfold_restore(const char *source,
+                               const char *path,
+                               const struct keyfold_master_key *master_key,
+                               const char *options,
+                               struct keyfold_buf *info,
+                               struct keyfold_error **error);
+
+/**
+ * Sets a key or purpose aside that does not verify: `kind` is "key" or "purpose", `id` its name, `reason` up to 1024
+ * bytes. Its rows stay as they are, for inquiry; every use of it is KEYFOLD_KEY_UNAVAILABLE, and only restoring a
+ * backup brings it back. KEYFOLD_INVALID_ARGUMENT where it verifies; KEYFOLD_INTEGRITY_ERROR where more than it is
+ * damaged: then only a backup helps.
+ */
+keyfold_status keyfold_store_quarantine(const struct keyfold_store *store,
+                                        const char *kind,
+                                        const char *id,
+                                        const char *reason,
+                                        struct keyfold_error **error);
+
+/**
+ * What was set aside, in order of kind and id, as a JSON array:
+ *
+ *   [{"kind": "key", "id": "pii", "reason": "edited by hand", "created_at_ms": 1700000000123}]
+ */
+keyfold_status keyfold_store_quarantined(const struct keyfold_store *store,
+                                         struct keyfold_buf *out,
+                                         struct keyfold_error **error);
 
 /* Keys ------------------------------------------------------------------------------------------ */
 

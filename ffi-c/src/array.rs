@@ -28,10 +28,8 @@ impl KeyfoldData {
         if self.data.is_null() {
             return match self.len {
                 0 => Ok(None),
-                length => {
-                    Err(invalid(format!("{name}[{index}].data is NULL, but its len is {length}"))
-                        .with_index(index))
-                }
+                length => Err(invalid(format!("{name}[{index}].data is NULL, but its len is {length}"))
+                    .with_index(index)),
             };
         }
         // SAFETY: the same demand.
@@ -89,18 +87,17 @@ pub(crate) unsafe fn present<'a>(
     let values = unsafe { self::values(values, count, most, name) }?;
     let found = values.into_iter().enumerate();
     found
-        .map(|(index, value)| {
-            value.ok_or_else(|| null(&format!("{name}[{index}].data")).with_index(index))
-        })
+        .map(|(index, value)| value.ok_or_else(|| null(&format!("{name}[{index}].data")).with_index(index)))
         .collect()
 }
 
 /// Values that are texts.
 pub(crate) fn utf8<'a>(values: &[Option<&'a [u8]>], name: &str) -> Result<Vec<Option<&'a str>>> {
     let text = |(index, value): (usize, &Option<&'a [u8]>)| {
-        value.map(str::from_utf8).transpose().map_err(|_| {
-            invalid(format!("{name}[{index}] is not UTF-8")).with_index(index)
-        })
+        value
+            .map(str::from_utf8)
+            .transpose()
+            .map_err(|_| invalid(format!("{name}[{index}] is not UTF-8")).with_index(index))
     };
     values.iter().enumerate().map(text).collect()
 }
@@ -169,7 +166,11 @@ impl<'a> Bound<'a> {
 ///
 /// # Safety
 /// `out` is NULL or valid for writing `count` items, for as long as the result is used.
-pub(crate) unsafe fn places<'a, T>(out: *mut T, count: usize, name: &str) -> Result<&'a mut [MaybeUninit<T>]> {
+pub(crate) unsafe fn places<'a, T>(
+    out: *mut T,
+    count: usize,
+    name: &str,
+) -> Result<&'a mut [MaybeUninit<T>]> {
     check_length(count, name)?;
     match (out.is_null(), count) {
         (true, _) => Err(null(name)),

@@ -265,7 +265,8 @@ unsafe fn decrypt(
         // SAFETY: the same demand.
         let statuses = unsafe { places(statuses, count, "statuses") }?;
         for (status, value) in statuses.iter_mut().zip(opened.iter()) {
-            status.write(value.map_or_else(|why| KeyfoldStatus::of(why.kind()), |_| KeyfoldStatus::KEYFOLD_OK));
+            status
+                .write(value.map_or_else(|why| KeyfoldStatus::of(why.kind()), |_| KeyfoldStatus::KEYFOLD_OK));
         }
     }
     Ok(())

@@ -41,9 +41,8 @@ pub unsafe extern "C" fn keyfold_key_blind_index(
         let out = required(out, "out")?;
         let key = required(key, "key")?.inner();
         // SAFETY: the caller's bytes and texts.
-        let (value, field, options) = unsafe {
-            (bytes(value, value_len, "value")?, text(field, "field")?, index_options(options)?)
-        };
+        let (value, field, options) =
+            unsafe { (bytes(value, value_len, "value")?, text(field, "field")?, index_options(options)?) };
         out.write(KeyfoldBuf::copied(&key.blind_index(value, field, &options)?)?);
         Ok(())
     })
@@ -67,9 +66,8 @@ pub unsafe extern "C" fn keyfold_key_blind_indexes(
         let count = required(count, "count")?;
         let key = required(key, "key")?.inner();
         // SAFETY: the caller's bytes and texts.
-        let (value, field, options) = unsafe {
-            (bytes(value, value_len, "value")?, text(field, "field")?, index_options(options)?)
-        };
+        let (value, field, options) =
+            unsafe { (bytes(value, value_len, "value")?, text(field, "field")?, index_options(options)?) };
         let indexes = key.blind_indexes(value, field, &options)?;
         out.write(KeyfoldBuf::copied(&indexes.concat())?);
         count.write(indexes.len());
@@ -187,10 +185,7 @@ pub unsafe extern "C" fn keyfold_index_report(
         let out = required(out, "out")?;
         // SAFETY: the caller's array and text.
         let (values, options) = unsafe {
-            (
-                self::values(values, count, limits::INDEX_REPORT_VALUES, "values")?,
-                index_options(options)?,
-            )
+            (self::values(values, count, limits::INDEX_REPORT_VALUES, "values")?, index_options(options)?)
         };
         out.write(json::object(&keyfold::index_report(&values, &options)?)?);
         Ok(())

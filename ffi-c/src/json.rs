@@ -3,8 +3,9 @@
 use std::mem::MaybeUninit;
 
 use keyfold::{
-    CheckReport, CiphertextInfo, DrillReport, Error, ErrorKind, IndexReport, IndexSaltInfo, KeyInfo,
-    MasterKeyRotation, PurposeInfo, RecipientInfo, Result, RunDueReport, Timestamp, VersionInfo, VersionUsage,
+    BackupInfo, CheckReport, CiphertextInfo, DrillReport, Error, ErrorKind, IndexReport, IndexSaltInfo,
+    KeyInfo, MasterKeyRotation, PurposeInfo, Quarantined, RecipientInfo, RestoreInfo, Result, RunDueReport,
+    Timestamp, VersionInfo, VersionUsage,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -74,6 +75,12 @@ impl Shown for RecipientInfo {
     }
 }
 
+impl Shown for Quarantined {
+    fn times(&self) -> Vec<(&'static str, Option<Timestamp>)> {
+        vec![("created_at", Some(self.created_at))]
+    }
+}
+
 impl Shown for RunDueReport {
     fn times(&self) -> Vec<(&'static str, Option<Timestamp>)> {
         vec![("at", Some(self.at))]
@@ -87,9 +94,11 @@ impl Shown for DrillReport {
     }
 }
 
+impl Shown for BackupInfo {}
 impl Shown for CheckReport {}
 impl Shown for IndexReport {}
 impl Shown for MasterKeyRotation {}
+impl Shown for RestoreInfo {}
 impl Shown for VersionUsage {}
 
 /// One object.
@@ -109,6 +118,11 @@ pub(crate) fn optional(out: Option<&mut MaybeUninit<KeyfoldBuf>>, shown: &impl S
 pub(crate) fn array<T: Shown>(shown: &[T]) -> Result<KeyfoldBuf> {
     let values = shown.iter().map(Shown::to_json).collect::<Result<Vec<_>>>()?;
     KeyfoldBuf::copied(Value::Array(values).to_string().as_bytes())
+}
+
+/// An array of sentences.
+pub(crate) fn texts(texts: &[String]) -> Result<KeyfoldBuf> {
+    KeyfoldBuf::copied(json!(texts).to_string().as_bytes())
 }
 
 fn not_json() -> Error {

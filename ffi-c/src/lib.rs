@@ -35,6 +35,10 @@ mod salts;
 
 mod recipients;
 
+mod transfer;
+
+mod backup;
+
 mod key;
 
 mod batch;
@@ -47,7 +51,7 @@ mod index;
 
 mod stream;
 
-mod transfer;
+mod stream_callbacks;
 
 mod text;
 

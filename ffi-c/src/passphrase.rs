@@ -20,7 +20,10 @@ impl PassphraseOptions {
     pub(crate) fn from_json(json: &str) -> Result<Self> {
         if json.len() > limits::OPTIONS_BYTES {
             let most = limits::OPTIONS_BYTES;
-            return Err(Error::new(ErrorKind::LimitExceeded, format!("options are at most {most} bytes of JSON")));
+            return Err(Error::new(
+                ErrorKind::LimitExceeded,
+                format!("options are at most {most} bytes of JSON"),
+            ));
         }
         // serde would take an array as well.
         if !json.trim_ascii_start().starts_with('{') {

@@ -388,7 +388,8 @@ pub unsafe extern "C" fn keyfold_store_inspect(
 ///
 ///   {"ok": false,
 ///    "findings": [{"subject": "key pii", "problem": "what is wrong", "advice": "what to do"}],
-///    "keys": 2, "versions": 5, "audit_records": 9, "generation": 9,
+///    "warnings": [{…}],                              what deserves attention though nothing is wrong
+///    "keys": 2, "versions": 5, "recipients": 1, "quarantined": 0, "audit_records": 9, "generation": 9,
 ///    "purge_pending": false,                         see keyfold_store_purge
 ///    "locked_bytes": 4096, "unlocked_bytes": 0}      key memory that may not, or may, reach swap
 ///

@@ -1,336 +1,189 @@
-//! Streams from callback to callback, and files.
+//! Keys in and out.
 
-use std::ffi::{c_char, c_int, c_void};
-use std::io;
+use std::ffi::{c_char, c_void};
 use std::mem::MaybeUninit;
 
-use keyfold::{Aad, CallbackError, FileOptions, Result};
+use keyfold::{ExportedKey, ImportKey, ImportKeyset, KeyEncoding, KeysetFormat, KeysetProtection, Result};
 
+use crate::buffer::KeyfoldBuf;
 use crate::call::call;
-use crate::context::{KeyfoldContext, required_context};
 use crate::error::KeyfoldError;
-use crate::ffi::{bytes, optional_text, path, required};
-use crate::key::KeyfoldKey;
+use crate::ffi::{bytes, invalid, optional_text, required, text};
+use crate::json;
+use crate::salts::named;
 use crate::status::KeyfoldStatus;
+use crate::store::KeyfoldStore;
 
-/// Writes the next bytes of the input to `buffer`, up to `capacity` and as few as you like, says in `*length` how many,
-/// which is 0 at the end only, and returns 0; or returns another number, and the call fails with KEYFOLD_STORAGE, that
-/// number in keyfold_error_cause. It runs in the calling thread, without any lock held, and may call keyfold. It must
-/// not throw or longjmp.
-pub type KeyfoldReadCallback = Option<
-    unsafe extern "C" fn(user_data: *mut c_void, buffer: *mut u8, capacity: usize, length: *mut usize) -> c_int,
->;
-
-/// Takes all of the next `length` bytes of the output, which are never none, and returns 0; or returns another number.
-/// Otherwise as keyfold_read_callback.
-pub type KeyfoldWriteCallback =
-    Option<unsafe extern "C" fn(user_data: *mut c_void, data: *const u8, length: usize) -> c_int>;
-
-/// Is told after each segment how many bytes of the input are done, and returns 0; or returns another number, and the
-/// call ends as when reading fails. Otherwise as keyfold_read_callback.
-pub type KeyfoldProgressCallback = Option<unsafe extern "C" fn(user_data: *mut c_void, done: u64) -> c_int>;
-
-/// Encrypts all that `read` gives to `write`, in constant memory, under a key of kind "stream"; as
-/// keyfold_stream_encryptor_new. `progress` may be NULL; `user_data` is handed to all three. `read_bytes` (may be NULL)
-/// becomes how long the input was. What was written before a failure is no whole stream, and does not decrypt.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn keyfold_key_encrypt_stream(
-    key: Option<&KeyfoldKey>,
-    aad: *const c_void,
-    aad_len: usize,
-    read: KeyfoldReadCallback,
-    write: KeyfoldWriteCallback,
-    progress: KeyfoldProgressCallback,
-    user_data: *mut c_void,
-    read_bytes: Option<&mut MaybeUninit<u64>>,
-    error: Option<&mut MaybeUninit<Option<Box<KeyfoldError>>>>,
-) -> KeyfoldStatus {
-    call(error, || {
-        let ends = Ends { read, write, progress, user_data };
-        // SAFETY: the caller's bytes.
-        let aad = unsafe { bytes(aad, aad_len, "aad") }?;
-        ends.encrypt(key, Aad::Raw(aad), read_bytes)
-    })
-}
-
-/// As keyfold_key_encrypt_stream, bound to a context, which must not be NULL.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn keyfold_key_encrypt_stream_with_context(
-    key: Option<&KeyfoldKey>,
-    context: Option<&KeyfoldContext>,
-    read: KeyfoldReadCallback,
-    write: KeyfoldWriteCallback,
-    progress: KeyfoldProgressCallback,
-    user_data: *mut c_void,
-    read_bytes: Option<&mut MaybeUninit<u64>>,
-    error: Option<&mut MaybeUninit<Option<Box<KeyfoldError>>>>,
-) -> KeyfoldStatus {
-    call(error, || {
-        let ends = Ends { read, write, progress, user_data };
-        ends.encrypt(key, Aad::Context(required_context(context)?), read_bytes)
-    })
-}
-
-/// Decrypts all that `read` gives to `write`, in constant memory. What is written is PROVISIONAL until this succeeds: a
-/// stream that was cut is noticed at its end. Where that matters use keyfold_key_decrypt_file. `written_bytes` (may be
-/// NULL) becomes how long the plaintext is. Otherwise as keyfold_key_encrypt_stream. KEYFOLD_DECRYPTION_FAILED for
-/// everything that is wrong with the stream, the key or aad.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn keyfold_key_decrypt_stream(
-    key: Option<&KeyfoldKey>,
-    aad: *const c_void,
-    aad_len: usize,
-    read: KeyfoldReadCallback,
-    write: KeyfoldWriteCallback,
-    progress: KeyfoldProgressCallback,
-    user_data: *mut c_void,
-    written_bytes: Option<&mut MaybeUninit<u64>>,
-    error: Option<&mut MaybeUninit<Option<Box<KeyfoldError>>>>,
-) -> KeyfoldStatus {
-    call(error, || {
-        let ends = Ends { read, write, progress, user_data };
-        // SAFETY: the caller's bytes.
-        let aad = unsafe { bytes(aad, aad_len, "aad") }?;
-        ends.decrypt(key, Aad::Raw(aad), written_bytes)
-    })
-}
-
-/// As keyfold_key_decrypt_stream, with the context that the stream was encrypted with.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn keyfold_key_decrypt_stream_with_context(
-    key: Option<&KeyfoldKey>,
-    context: Option<&KeyfoldContext>,
-    read: KeyfoldReadCallback,
-    write: KeyfoldWriteCallback,
-    progress: KeyfoldProgressCallback,
-    user_data: *mut c_void,
-    written_bytes: Option<&mut MaybeUninit<u64>>,
-    error: Option<&mut MaybeUninit<Option<Box<KeyfoldError>>>>,
-) -> KeyfoldStatus {
-    call(error, || {
-        let ends = Ends { read, write, progress, user_data };
-        ends.decrypt(key, Aad::Context(required_context(context)?), written_bytes)
-    })
-}
-
-/// Encrypts the file `from` into the file `to`, under a key of kind "stream". `to` appears under its name, with mode
-/// 0600, once it is complete and on disk; on failure nothing of it is left. `from` may be a pipe. `progress` may be
-/// NULL. `read_bytes` (may be NULL) becomes how long the input was. `options` is a JSON object, NULL for the default:
+/// Takes a key in from elsewhere. `encoding` says how the material is written, "raw", "hex" or "base64", and is never
+/// guessed; the material must have exactly the algorithm's length: nothing is hashed, cut or stretched to fit. Wipe
+/// yours. `options` is a JSON object, NULL for the defaults:
 ///
-///   {"force": false}     replace a file that stands under the output's name
+///   {"as_version": false}     make it the next version of a key that exists, and the current one; then only
+///                             "algorithm" may be given beside it
 ///
-/// KEYFOLD_ALREADY_EXISTS where there is such a file; KEYFOLD_INVALID_ARGUMENT where it is the input, or the store.
+/// and for a new key "kind", "algorithm", "purpose", "description", "labels", "exportable", "expires_in" and "on_limit"
+/// of keyfold_store_create_key. `info` (may be NULL) is as keyfold_store_key_info gives it.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn keyfold_key_encrypt_file(
-    key: Option<&KeyfoldKey>,
-    from: *const c_char,
-    to: *const c_char,
-    aad: *const c_void,
-    aad_len: usize,
+pub unsafe extern "C" fn keyfold_store_import_key(
+    store: Option<&KeyfoldStore>,
+    key_id: *const c_char,
+    material: *const c_void,
+    material_len: usize,
+    encoding: *const c_char,
     options: *const c_char,
-    progress: KeyfoldProgressCallback,
-    user_data: *mut c_void,
-    read_bytes: Option<&mut MaybeUninit<u64>>,
+    info: Option<&mut MaybeUninit<KeyfoldBuf>>,
     error: Option<&mut MaybeUninit<Option<Box<KeyfoldError>>>>,
 ) -> KeyfoldStatus {
     call(error, || {
+        let store = required(store, "store")?.inner();
         // SAFETY: the caller's texts and bytes.
-        unsafe {
-            let aad = Aad::Raw(bytes(aad, aad_len, "aad")?);
-            file(Way::Encrypt, key, (from, to), aad, options, (progress, user_data), read_bytes)
-        }
+        let (key_id, material, encoding, options) = unsafe {
+            (
+                text(key_id, "key_id")?,
+                bytes(material, material_len, "material")?,
+                text(encoding, "encoding")?,
+                optional_text(options, "options")?,
+            )
+        };
+        let options = options.map(ImportKey::from_json).transpose()?.unwrap_or_default();
+        json::optional(info, &store.import_key(key_id, material, KeyEncoding::parse(encoding)?, &options)?)
     })
 }
 
-/// As keyfold_key_encrypt_file, bound to a context, which must not be NULL.
+/// The raw bytes of a version, `version` 0 being the current one, of a key that was made "exportable". A SECRET, wiped
+/// when freed. It wants mode "admin" and is recorded. KEYFOLD_PERMISSION_DENIED where the key is not exportable;
+/// KEYFOLD_KEY_UNAVAILABLE where the version was revoked, destroyed or is about to be.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn keyfold_key_encrypt_file_with_context(
-    key: Option<&KeyfoldKey>,
-    from: *const c_char,
-    to: *const c_char,
-    context: Option<&KeyfoldContext>,
-    options: *const c_char,
-    progress: KeyfoldProgressCallback,
-    user_data: *mut c_void,
-    read_bytes: Option<&mut MaybeUninit<u64>>,
+pub unsafe extern "C" fn keyfold_store_get_data_key(
+    store: Option<&KeyfoldStore>,
+    key_id: *const c_char,
+    version: u32,
+    out: Option<&mut MaybeUninit<KeyfoldBuf>>,
     error: Option<&mut MaybeUninit<Option<Box<KeyfoldError>>>>,
 ) -> KeyfoldStatus {
     call(error, || {
-        let aad = Aad::Context(required_context(context)?);
+        let out = required(out, "out")?;
+        let store = required(store, "store")?.inner();
+        // SAFETY: the caller's text.
+        let key_id = unsafe { text(key_id, "key_id") }?;
+        out.write(KeyfoldBuf::copied(&store.get_data_key(key_id, named(version))?)?);
+        Ok(())
+    })
+}
+
+/// As keyfold_store_get_data_key of the current version, in the encoding that is named: "raw", "hex" or "base64".
+/// `key_bytes` says how many bytes the key has: 16, 24, 32 or 64. KEYFOLD_INVALID_ARGUMENT where it has another length.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn keyfold_store_get_encryption_key(
+    store: Option<&KeyfoldStore>,
+    key_id: *const c_char,
+    key_bytes: usize,
+    encoding: *const c_char,
+    out: Option<&mut MaybeUninit<KeyfoldBuf>>,
+    error: Option<&mut MaybeUninit<Option<Box<KeyfoldError>>>>,
+) -> KeyfoldStatus {
+    call(error, || {
+        let out = required(out, "out")?;
+        let store = required(store, "store")?.inner();
         // SAFETY: the caller's texts.
-        unsafe { file(Way::Encrypt, key, (from, to), aad, options, (progress, user_data), read_bytes) }
+        let (key_id, encoding) = unsafe { (text(key_id, "key_id")?, text(encoding, "encoding")?) };
+        let exported = store.get_encryption_key(key_id, key_bytes, KeyEncoding::parse(encoding)?)?;
+        out.write(match &exported {
+            ExportedKey::Bytes(key) => KeyfoldBuf::copied(key),
+            ExportedKey::Text(key) => KeyfoldBuf::copied(key.as_bytes()),
+            _ => Err(invalid("an encoding that this header does not know")),
+        }?);
+        Ok(())
     })
 }
 
-/// Decrypts the file `from` into the file `to`: nothing appears under that name before the whole stream was verified.
-/// `written_bytes` (may be NULL) becomes how long the plaintext is. Otherwise as keyfold_key_encrypt_file.
+/// A key with all its versions as a Google Tink keyset, of a key that was made "exportable". A SECRET, wiped when freed;
+/// recorded. `format` is "json" or "binary". `protection` says what keeps the keys from whoever reads it:
+///
+///   "passphrase"             `secret` is a passphrase; the keyset is then a text of keyfold's own, "kfks1.…"
+///   "key"                    `secret` is the id of a key of kind "aead" of this store: Tink's encrypted keyset
+///   "insecure_cleartext"     nothing: whoever sees the keyset has the keys; `secret` must be NULL
+///
+/// `losses` (may be NULL) becomes a JSON array of sentences: what of the key the keyset does not say.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn keyfold_key_decrypt_file(
-    key: Option<&KeyfoldKey>,
-    from: *const c_char,
-    to: *const c_char,
-    aad: *const c_void,
-    aad_len: usize,
-    options: *const c_char,
-    progress: KeyfoldProgressCallback,
-    user_data: *mut c_void,
-    written_bytes: Option<&mut MaybeUninit<u64>>,
+pub unsafe extern "C" fn keyfold_store_export_keyset(
+    store: Option<&KeyfoldStore>,
+    key_id: *const c_char,
+    format: *const c_char,
+    protection: *const c_char,
+    secret: *const c_char,
+    out: Option<&mut MaybeUninit<KeyfoldBuf>>,
+    losses: Option<&mut MaybeUninit<KeyfoldBuf>>,
     error: Option<&mut MaybeUninit<Option<Box<KeyfoldError>>>>,
 ) -> KeyfoldStatus {
     call(error, || {
+        let out = required(out, "out")?;
+        let store = required(store, "store")?.inner();
+        // SAFETY: the caller's texts.
+        let (key_id, format, protection) = unsafe {
+            (text(key_id, "key_id")?, text(format, "format")?, self::protection(protection, secret)?)
+        };
+        let keyset = store.export_keyset(key_id, KeysetFormat::parse(format)?, protection)?;
+        if let Some(losses) = losses {
+            losses.write(json::texts(&keyset.losses)?);
+        }
+        out.write(KeyfoldBuf::copied(&keyset.bytes)?);
+        Ok(())
+    })
+}
+
+/// Makes a key from a Tink keyset in either format, or from keyfold's own: what was encrypted under the keyset opens.
+/// `protection` and `secret` are those of keyfold_store_export_keyset. `options` is a JSON object, NULL for the
+/// defaults:
+///
+///   {"rotate": false}     have a fresh version encrypt from now on, and the imported ones only decrypt
+///
+/// and "purpose", "description", "labels", "exportable", "expires_in" and "on_limit" of keyfold_store_create_key. `info`
+/// (may be NULL) is as keyfold_store_key_info gives it. KEYFOLD_UNSUPPORTED, by name, for what keyfold has not;
+/// KEYFOLD_DECRYPTION_FAILED where the protection does not open it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn keyfold_store_import_keyset(
+    store: Option<&KeyfoldStore>,
+    key_id: *const c_char,
+    keyset: *const c_void,
+    keyset_len: usize,
+    protection: *const c_char,
+    secret: *const c_char,
+    options: *const c_char,
+    info: Option<&mut MaybeUninit<KeyfoldBuf>>,
+    error: Option<&mut MaybeUninit<Option<Box<KeyfoldError>>>>,
+) -> KeyfoldStatus {
+    call(error, || {
+        let store = required(store, "store")?.inner();
         // SAFETY: the caller's texts and bytes.
-        unsafe {
-            let aad = Aad::Raw(bytes(aad, aad_len, "aad")?);
-            file(Way::Decrypt, key, (from, to), aad, options, (progress, user_data), written_bytes)
-        }
+        let (key_id, keyset, protection, options) = unsafe {
+            (
+                text(key_id, "key_id")?,
+                bytes(keyset, keyset_len, "keyset")?,
+                self::protection(protection, secret)?,
+                optional_text(options, "options")?,
+            )
+        };
+        let options = options.map(ImportKeyset::from_json).transpose()?.unwrap_or_default();
+        json::optional(info, &store.import_keyset(key_id, keyset, protection, &options)?)
     })
-}
-
-/// As keyfold_key_decrypt_file, with the context that the file was encrypted with.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn keyfold_key_decrypt_file_with_context(
-    key: Option<&KeyfoldKey>,
-    from: *const c_char,
-    to: *const c_char,
-    context: Option<&KeyfoldContext>,
-    options: *const c_char,
-    progress: KeyfoldProgressCallback,
-    user_data: *mut c_void,
-    written_bytes: Option<&mut MaybeUninit<u64>>,
-    error: Option<&mut MaybeUninit<Option<Box<KeyfoldError>>>>,
-) -> KeyfoldStatus {
-    call(error, || {
-        let aad = Aad::Context(required_context(context)?);
-        // SAFETY: the caller's texts.
-        unsafe { file(Way::Decrypt, key, (from, to), aad, options, (progress, user_data), written_bytes) }
-    })
-}
-
-/// Where a stream comes from and goes to.
-struct Ends {
-    read: KeyfoldReadCallback,
-    write: KeyfoldWriteCallback,
-    progress: KeyfoldProgressCallback,
-    user_data: *mut c_void,
-}
-
-impl Ends {
-    fn encrypt(&self, key: Option<&KeyfoldKey>, aad: Aad<'_>, done: Option<&mut MaybeUninit<u64>>) -> Result<()> {
-        let key = required(key, "key")?.inner();
-        let (reader, writer) = self.both()?;
-        let length = key.encrypt_stream_with(reader, writer, aad, &mut |done| {
-            tell(self.progress, self.user_data, done)
-        })?;
-        write_length(done, length);
-        Ok(())
-    }
-
-    fn decrypt(&self, key: Option<&KeyfoldKey>, aad: Aad<'_>, done: Option<&mut MaybeUninit<u64>>) -> Result<()> {
-        let key = required(key, "key")?.inner();
-        let (reader, writer) = self.both()?;
-        let length = key.decrypt_stream_with(reader, writer, aad, &mut |done| {
-            tell(self.progress, self.user_data, done)
-        })?;
-        write_length(done, length);
-        Ok(())
-    }
-
-    fn both(&self) -> Result<(Reader, Writer)> {
-        let reader = Reader { read: required(self.read, "read")?, user_data: self.user_data };
-        let writer = Writer { write: required(self.write, "write")?, user_data: self.user_data };
-        Ok((reader, writer))
-    }
-}
-
-struct Reader {
-    read: unsafe extern "C" fn(*mut c_void, *mut u8, usize, *mut usize) -> c_int,
-    user_data: *mut c_void,
-}
-
-impl io::Read for Reader {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let mut length = 0;
-        // SAFETY: the caller's function with his own pointer, and so many bytes to write to, as the header promises.
-        match unsafe { (self.read)(self.user_data, buffer.as_mut_ptr(), buffer.len(), &raw mut length) } {
-            // More than there is room for is the core's to refuse.
-            0 => Ok(length),
-            failure => Err(io::Error::other(failed("read", failure))),
-        }
-    }
-}
-
-struct Writer {
-    write: unsafe extern "C" fn(*mut c_void, *const u8, usize) -> c_int,
-    user_data: *mut c_void,
-}
-
-impl io::Write for Writer {
-    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        if data.is_empty() {
-            return Ok(0);
-        }
-        // SAFETY: the caller's function with his own pointer, and bytes to read, as the header promises.
-        match unsafe { (self.write)(self.user_data, data.as_ptr(), data.len()) } {
-            0 => Ok(data.len()),
-            failure => Err(io::Error::other(failed("write", failure))),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-fn tell(
-    progress: KeyfoldProgressCallback,
-    user_data: *mut c_void,
-    done: u64,
-) -> std::result::Result<(), CallbackError> {
-    let Some(progress) = progress else { return Ok(()) };
-    // SAFETY: the caller's function with his own pointer.
-    match unsafe { progress(user_data, done) } {
-        0 => Ok(()),
-        failure => Err(failed("progress", failure).into()),
-    }
-}
-
-fn failed(callback: &str, failure: c_int) -> String {
-    format!("the {callback} callback returned {failure}")
-}
-
-#[derive(Clone, Copy)]
-enum Way {
-    Encrypt,
-    Decrypt,
 }
 
 /// # Safety
-/// The texts are as the header demands.
-unsafe fn file(
-    way: Way,
-    key: Option<&KeyfoldKey>,
-    (from, to): (*const c_char, *const c_char),
-    aad: Aad<'_>,
-    options: *const c_char,
-    (progress, user_data): (KeyfoldProgressCallback, *mut c_void),
-    done: Option<&mut MaybeUninit<u64>>,
-) -> Result<()> {
-    let key = required(key, "key")?.inner();
+/// As for [`optional_text`].
+unsafe fn protection<'a>(protection: *const c_char, secret: *const c_char) -> Result<KeysetProtection<'a>> {
     // SAFETY: the same demand.
-    let (from, to, options) =
-        unsafe { (path(from, "from")?, path(to, "to")?, optional_text(options, "options")?) };
-    let options = options.map(FileOptions::from_json).transpose()?.unwrap_or_default();
-    let mut tell = |done| tell(progress, user_data, done);
-    let length = match way {
-        Way::Encrypt => key.encrypt_file_with(from, to, aad, &options, &mut tell),
-        Way::Decrypt => key.decrypt_file_with(from, to, aad, &options, &mut tell),
-    }?;
-    write_length(done, length);
-    Ok(())
-}
-
-fn write_length(place: Option<&mut MaybeUninit<u64>>, length: u64) {
-    if let Some(place) = place {
-        place.write(length);
+    let (protection, secret) = unsafe { (text(protection, "protection")?, optional_text(secret, "secret")?) };
+    match (protection, secret) {
+        ("insecure_cleartext", None) => Ok(KeysetProtection::InsecureCleartext),
+        ("insecure_cleartext", Some(_)) => {
+            Err(invalid("secret must be NULL with \"insecure_cleartext\": it would protect nothing"))
+        }
+        ("passphrase", Some(passphrase)) => Ok(KeysetProtection::Passphrase(passphrase.as_bytes())),
+        ("key", Some(key_id)) => Ok(KeysetProtection::Key(key_id)),
+        ("passphrase" | "key", None) => Err(invalid("secret is NULL, but the protection needs one")),
+        _ => {
+            Err(invalid(format!("protection {protection:?} is none of: passphrase, key, insecure_cleartext")))
+        }
     }
 }

@@ -84,7 +84,7 @@ fn overview() -> String {
 
 /// Headings between the functions, each before the first of its kind.
 fn with_chapters(body: &str) -> String {
-    const CHAPTERS: [(&str, &str); 20] = [
+    const CHAPTERS: [(&str, &str); 22] = [
         ("keyfold_status_name", "Errors"),
         ("keyfold_buf_free", "Buffers"),
         ("keyfold_list_count", "Lists"),
@@ -97,6 +97,8 @@ fn with_chapters(body: &str) -> String {
         ("keyfold_store_register_purpose", "Purposes"),
         ("keyfold_store_index_salts", "Index roots and derived keys"),
         ("keyfold_store_recipients", "Recipients: ways to open a store"),
+        ("keyfold_store_import_key", "Keys in and out"),
+        ("keyfold_store_backup", "Backup, restore, quarantine"),
         ("keyfold_key_id", "Keys"),
         ("keyfold_key_encrypt_many", "Batches"),
         ("keyfold_key_search_ciphertexts", "Deterministic keys"),
