@@ -42,6 +42,7 @@ BY_NAME = {
     "version": "1",
     "index": "0",
     "value_len": "1",
+    "out_capacity": "sizeof room",
 }
 BY_TYPE = {
     "const char *": '"x"',
@@ -82,6 +83,8 @@ OPTIONAL_IN = {
     # "insecure_cleartext" needs none.
     ("keyfold_store_export_keyset", "secret"),
     ("keyfold_store_import_keyset", "secret"),
+    # "x" is no ciphertext, which is noticed before.
+    ("keyfold_key_decrypt_into", "out"),
 }
 ARGUMENT_IN = {pair: "NULL" for pair in OPTIONAL_IN if pair[1] == "key_id"} | {
     ("keyfold_master_key_new_callback", "callback"): "give_nothing",
