@@ -88,8 +88,11 @@
  *
  * Options and reports are JSON texts. Secrets never are.
  *
+ * Several values are an array of keyfold_data and a count; NULL with count 0 is none. In arrays a value whose data is NULL
+ * is a null, as in a column of a table, and not an empty value. keyfold_error_index says which item was refused.
+ *
  * Threads. Stores, keys and master keys may be used by all threads at once; so may a context while nobody adds to it. An
- * error or a buffer belongs to one thread at a time. Free an object when no call uses it any more; keyfold_store_close
+ * error, a buffer or a stream belongs to one thread at a time. Free an object when no call uses it any more; keyfold_store_close
  * may be called while others run, and makes them fail with KEYFOLD_CLOSED.
  *
  * Fork. A child may go on with everything it inherited, at once: it draws other nonces than its parent and opens the
@@ -127,7 +130,8 @@
  * 01, the version's tag (4 bytes, big endian), nonce, encrypted bytes, 16 bytes: the format of Google Tink.
  *
  *   key id               1 to 255 bytes of A-Z a-z 0-9 . _ : / -
- *   message              64 MiB
+ *   message              64 MiB; streams and files have no limit
+ *   batch                100,000 values, 256 MiB of ciphertexts
  *   aad, or a context    1 MiB; a context has 1 to 64 fields
  *   versions of a key    10,000
  *   labels of a key      64, names of 1 to 255 bytes, values up to 255

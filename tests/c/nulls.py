@@ -177,6 +177,9 @@ def main():
     print(TOP)
     for result, name, parameters in found:
         nothing = ["NULL" if is_pointer(kind) else "0" for kind, _ in parameters]
+        if name == "keyfold_context_new":
+            print("    keyfold_context_free(keyfold_context_new());")
+            continue
         if result != "keyfold_status":
             print(f"    (void){name}({', '.join(nothing)});" if result != "void" else
                   f"    {name}({', '.join(nothing)});")

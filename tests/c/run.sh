@@ -104,7 +104,7 @@ for name in api depth wipe; do
 done
 
 # The examples, as the docs show them.
-for name in demo first_screen; do
+for name in demo first_screen stream; do
     check "$name.c builds" $cc -std=c99 $warnings $include "$root/examples/c/$name.c" $shared -o "$work/$name"
 done
 (
@@ -115,6 +115,16 @@ done
     ./demo demo.keyfold 2>demo.err && exit 1
     grep -q KEYFOLD_WRONG_MASTER_KEY demo.err
 ) && good || bad "demo"
+(
+    cd "$work" || exit 1
+    printf 'a long report' | ./stream stream.keyfold >stream.out 2>stream.err || { cat stream.err; exit 1; }
+    grep -q '^0: kf1\.' stream.err && grep -q '^1: $' stream.err && [ "$(wc -c <stream.out)" -gt 13 ]
+) && good || bad "stream"
+check "demo.cpp builds" $cxx -std=c++17 $warnings $include "$root/examples/cpp/demo.cpp" $shared -o "$work/demo.cpp.bin"
+(
+    cd "$work" || exit 1
+    ./demo.cpp.bin cpp.keyfold >cpp.out && grep -q '^3 rows, the second null$' cpp.out && grep -q '^a long report$' cpp.out
+) && good || bad "demo.cpp"
 cat >"$work/make.c" <<'END'
 #include "check.h"
 int main(void) { keyfold_store_free(test_store("app.keyfold")); return failed; }

@@ -116,10 +116,8 @@ int main(void) {
     nothing_found();
 
     // The master key, as text and as bytes.
-    static unsigned char bytes[32];
-    for (int i = 0; i < 32; i++)
-        bytes[i] = (unsigned char)(i + 100);
-    static const char file[] = "ZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXp7fH1+f4CBgoM=";
+    static const unsigned char bytes[] = MASTER_KEY_BYTES;
+    static const char file[] = MASTER_KEY;
     keyfold_master_key *master_key = NULL;
     keyfold_store *other = NULL;
     look_for(bytes, 32);
