@@ -186,3 +186,28 @@ fn backups_and_rotations_of_the_master_key_at_once() {
         }
     });
 }
+
+/// Over what does not verify, its versions are believed for as long as a store could have come so far.
+#[test]
+fn a_planted_kek_version_ends_no_store() {
+    let home = Home::new();
+    let store = home.open();
+    store.create_key("pii", &CreateKey::new()).unwrap();
+    let backup = home.folder.path().join("backup");
+    store.backup(&backup).unwrap();
+    store.close();
+    for (planted, after) in [(77, 78), (1 << 24, (1 << 24) + 1), (u32::MAX, 2)] {
+        let file = hostile(&home.path());
+        file.execute("UPDATE store SET kek_version = ?1", [planted]).unwrap();
+        drop(file);
+        let options = RestoreOptions::new().force(true);
+        restore(&backup, home.path(), &home.master_key(), &options).unwrap();
+        let file = hostile(&home.path());
+        let version = file.query_row("SELECT kek_version FROM store", [], |row| row.get::<_, u32>(0));
+        assert_eq!(version.unwrap(), after);
+        drop(file);
+        let store = home.open();
+        store.rotate_master_key(None).unwrap();
+        assert!(store.check().unwrap().ok);
+    }
+}
