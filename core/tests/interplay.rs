@@ -211,3 +211,20 @@ fn a_planted_kek_version_ends_no_store() {
         assert!(store.check().unwrap().ok);
     }
 }
+
+/// A restored version of AES256_GCM seals no more, with a lease from before neither.
+#[test]
+fn leases_end_with_a_restore() {
+    let home = Home::new();
+    let store = quick(&home);
+    let options = CreateKey::new().algorithm(Algorithm::Aes256Gcm).on_limit("refuse");
+    store.create_key("fast", &options).unwrap();
+    store.encrypt("fast", b"ada", b"").unwrap();
+    let backup = home.folder.path().join("backup");
+    store.backup(&backup).unwrap();
+    restore(&backup, home.path(), &home.master_key(), &RestoreOptions::new()).unwrap();
+    later();
+    store.encrypt("fast", b"ada", b"").unwrap();
+    store.promote_version("fast", 1).unwrap();
+    assert_eq!(kind(store.encrypt("fast", b"ada", b"")), ErrorKind::LimitExceeded);
+}
