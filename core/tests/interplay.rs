@@ -186,3 +186,45 @@ fn backups_and_rotations_of_the_master_key_at_once() {
         }
     });
 }
+
+/// Over what does not verify, its versions are believed for as long as a store could have come so far.
+#[test]
+fn a_planted_kek_version_ends_no_store() {
+    let home = Home::new();
+    let store = home.open();
+    store.create_key("pii", &CreateKey::new()).unwrap();
+    let backup = home.folder.path().join("backup");
+    store.backup(&backup).unwrap();
+    store.close();
+    for (planted, after) in [(77, 78), (1 << 24, (1 << 24) + 1), (u32::MAX, 2)] {
+        let file = hostile(&home.path());
+        file.execute("UPDATE store SET kek_version = ?1", [planted]).unwrap();
+        drop(file);
+        let options = RestoreOptions::new().force(true);
+        restore(&backup, home.path(), &home.master_key(), &options).unwrap();
+        let file = hostile(&home.path());
+        let version = file.query_row("SELECT kek_version FROM store", [], |row| row.get::<_, u32>(0));
+        assert_eq!(version.unwrap(), after);
+        drop(file);
+        let store = home.open();
+        store.rotate_master_key(None).unwrap();
+        assert!(store.check().unwrap().ok);
+    }
+}
+
+/// A restored version of AES256_GCM seals no more, with a lease from before neither.
+#[test]
+fn leases_end_with_a_restore() {
+    let home = Home::new();
+    let store = quick(&home);
+    let options = CreateKey::new().algorithm(Algorithm::Aes256Gcm).on_limit("refuse");
+    store.create_key("fast", &options).unwrap();
+    store.encrypt("fast", b"ada", b"").unwrap();
+    let backup = home.folder.path().join("backup");
+    store.backup(&backup).unwrap();
+    restore(&backup, home.path(), &home.master_key(), &RestoreOptions::new()).unwrap();
+    later();
+    store.encrypt("fast", b"ada", b"").unwrap();
+    store.promote_version("fast", 1).unwrap();
+    assert_eq!(kind(store.encrypt("fast", b"ada", b"")), ErrorKind::LimitExceeded);
+}
