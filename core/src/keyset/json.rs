@@ -70,7 +70,7 @@ pub(super) fn encode(keyset: &TinkKeyset) -> Result<SecretBytes> {
 }
 
 pub(super) fn decode(bytes: &[u8]) -> Result<TinkKeyset> {
-    let plain = without_escapes(bytes)?;
+    let plain = without_escapes(bytes);
     let keyset: Keyset = read(plain.expose())?;
     let key = keyset.key.iter().map(key_from_json).collect::<Result<_>>()?;
     from_message(&message::Keyset { primary_key_id: keyset.primary_key_id, key })
@@ -155,20 +155,16 @@ impl std::io::Write for Length {
 }
 
 /// The JSON with the letters of base64 unescaped: some writers escape `/` and `=`. serde_json would put a text with
-/// an escape together in memory that it does not wipe, so no other escape is taken either; no keyset needs one.
-fn without_escapes(bytes: &[u8]) -> Result<SecretBytes> {
-    let refused = || malformed("has an escape other than of a letter of base64");
+/// an escape together in memory that it does not wipe, so that any other becomes a question mark, which nothing in
+/// a keyset has.
+fn without_escapes(bytes: &[u8]) -> SecretBytes {
     let mut plain = SecretBytes::zeroed(bytes.len());
     let (mut rest, mut length, mut quoted) = (bytes, 0, false);
     while let Some((first, after)) = rest.split_first() {
         let (letter, after) = match (first, after) {
+            (b'\\', [b'u', a, b, c, d, after @ ..]) if quoted => (unescaped([*a, *b, *c, *d]), after),
             (b'\\', [b'/', after @ ..]) if quoted => (b'/', after),
-            (b'\\', [b'u', b'0', b'0', high, low, after @ ..]) if quoted => {
-                let letter = hex(*high).zip(hex(*low)).map(|(high, low)| high << 4 | low);
-                let is_base64 = |letter: &u8| letter.is_ascii_alphanumeric() || b"+/=".contains(letter);
-                (letter.filter(is_base64).ok_or_else(refused)?, after)
-            }
-            (b'\\', _) => return Err(refused()),
+            (b'\\', [_, after @ ..]) if quoted => (b'?', after),
             _ => (*first, after),
         };
         quoted ^= *first == b'"';
@@ -178,11 +174,14 @@ fn without_escapes(bytes: &[u8]) -> Result<SecretBytes> {
     }
     // White space at the end is no matter.
     plain.expose_mut()[length..].fill(b' ');
-    Ok(plain)
+    plain
 }
 
-fn hex(letter: u8) -> Option<u8> {
-    char::from(letter).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+/// The letter of four hexadecimal digits.
+fn unescaped(digits: [u8; 4]) -> u8 {
+    let number = digits.iter().try_fold(0, |sum, digit| Some(sum << 4 | char::from(*digit).to_digit(16)?));
+    let letter = number.and_then(|number| u8::try_from(number).ok());
+    letter.filter(|letter| letter.is_ascii_alphanumeric() || b"+/=".contains(letter)).unwrap_or(b'?')
 }
 
 fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T> {
