@@ -444,7 +444,7 @@ pub(crate) fn seal(key: &Key, plaintext: &[u8], aad: Aad<'_>) -> Result<KeyfoldB
 
 /// Decrypts into a buffer for the caller.
 pub(crate) fn open_sealed(key: &Key, ciphertext: &[u8], aad: Aad<'_>) -> Result<KeyfoldBuf> {
-    // Only bytes begin with 0x01. Everything else is a text form or nothing, and the core's to judge.
+    // Only bytes begin with 0x01. Everything else is a text form, has no prefix, or is nothing: the core's to judge.
     if ciphertext.first() != Some(&1) {
         return KeyfoldBuf::copied(&key.decrypt(ciphertext, aad)?);
     }
