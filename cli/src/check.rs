@@ -10,7 +10,7 @@ use crate::output::{Console, table};
 
 /// Verifies everything. Findings are the result; there are none where all is well.
 pub fn check(console: &Console, global: &Global) -> Result<u8> {
-    let report = opening::open(console, global, false)?.check()?;
+    let report = opening::open(console, global)?.check()?;
     console.result(|| json!(report), || finding_table(&report))?;
     if !report.ok {
         return Ok(CHECK_FAILED);
@@ -24,7 +24,7 @@ pub fn check(console: &Console, global: &Global) -> Result<u8> {
 
 /// Prints an anchor.
 pub fn anchor(console: &Console, global: &Global) -> Result<()> {
-    let anchor = opening::open(console, global, false)?.anchor()?;
+    let anchor = opening::open(console, global)?.anchor()?;
     console.result(
         || json!({ "anchor": anchor.to_string(), "generation": anchor.generation(), "sequence": anchor.sequence() }),
         || format!("{anchor}\n"),
@@ -33,11 +33,11 @@ pub fn anchor(console: &Console, global: &Global) -> Result<()> {
 
 /// Prints the fingerprint.
 pub fn fingerprint(console: &Console, global: &Global) -> Result<()> {
-    let store = opening::open(console, global, false)?;
+    let store = opening::open(console, global)?;
     console.result(|| json!({ "fingerprint": store.fingerprint() }), || format!("{}\n", store.fingerprint()))
 }
 
-fn finding_table(report: &CheckReport) -> String {
+pub fn finding_table(report: &CheckReport) -> String {
     let row = |finding: &Finding| [finding.subject.clone(), finding.problem.clone(), finding.advice.clone()];
     table(["SUBJECT", "PROBLEM", "ADVICE"], &report.findings.iter().map(row).collect::<Vec<_>>())
 }

@@ -4,8 +4,10 @@ use keyfold::{Error, ErrorKind, Result};
 use serde_json::json;
 
 use crate::args::{Global, InitArgs};
+use crate::files;
 use crate::opening;
 use crate::output::Console;
+use crate::secret::read_secret;
 
 /// Makes a store.
 pub fn init(console: &Console, global: &Global, args: &InitArgs) -> Result<()> {
@@ -18,7 +20,20 @@ pub fn init(console: &Console, global: &Global, args: &InitArgs) -> Result<()> {
             format!("{shown} exists already and is not overwritten"),
         ));
     }
-    let store = opening::open(console, global, true)?;
+    let passphrase = ["passphrase:prompt".into()];
+    let references = if args.passphrase { &passphrase[..] } else { &[] };
+    if args.passphrase && !global.master_key.is_empty() {
+        return Err(files::invalid(
+            "--passphrase and --master-key exclude each other: a store is made for one secret",
+        ));
+    }
+    // Only what is not there yet gets a new passphrase.
+    let new = (!exists).then_some(&args.cost);
+    let key = match references {
+        [] => opening::master_key(console, global, new)?,
+        references => read_secret(console, global, references, new)?,
+    };
+    let store = opening::open_with(console, global, &key, true)?;
     console.remark(&if exists {
         format!("{shown} is a store already")
     } else {

@@ -12,7 +12,7 @@ use crate::output::{Console, table, yes_or_no};
 pub fn inspect(console: &Console, global: &Global, args: &InspectArgs) -> Result<()> {
     let file = args.file.as_deref();
     opening::keep_input_apart(global, file)?;
-    let store = opening::open(console, global, false)?;
+    let store = opening::open(console, global)?;
     let ciphertext = read_ciphertext(console, file)?;
     let matches = store.inspect(ciphertext.bytes())?;
     if matches.is_empty() {

@@ -1,30 +1,51 @@
 //! `keyfold key`.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use keyfold::{CreateKey, KeyFilter, KeyInfo, Result, VersionInfo};
+use keyfold::{CreateKey, KeyFilter, KeyInfo, Result, RotateKey, VersionInfo, VersionState, VersionUsage};
 use serde_json::json;
 
-use crate::args::{CreateArgs, Global, KeyArgs, ListArgs, name_and_value};
+use crate::args::{
+    CreateArgs, DestroyArgs, Global, KeyArgs, ListArgs, RotateArgs, StateArgs, VersionArgs, name_and_value,
+};
 use crate::files;
 use crate::opening;
-use crate::output::{Console, optional, pairs, table, yes_or_no};
+use crate::output::{Console, duration_shown, optional, pairs, table, yes_or_no};
 
-/// Makes a key.
+/// Makes keys: all of them, or none.
 pub fn create(console: &Console, global: &Global, args: &CreateArgs) -> Result<()> {
-    let mut options = CreateKey::new().exportable(args.exportable).exist_ok(args.exist_ok);
-    options.kind = args.kind.clone();
-    options.algorithm = args.algorithm.clone();
-    options.purpose = args.purpose.clone();
-    options.description = args.description.clone();
-    options.labels = labels(&args.labels)?;
-    let info = opening::open(console, global, false)?.create_key(&args.key.key_id, &options)?;
+    let json = json!({
+        "kind": args.kind.kind,
+        "algorithm": args.kind.algorithm,
+        "purpose": args.traits.purpose,
+        "description": args.traits.description,
+        "labels": labels(&args.traits.labels)?,
+        "exportable": args.traits.exportable,
+        "exist_ok": args.exist_ok,
+        "expires_in": args.traits.expires_in,
+        "on_limit": args.traits.on_limit,
+    });
+    let options = CreateKey::from_json(&json.to_string())?;
+    let keys: Vec<(&str, CreateKey)> = args.key_ids.iter().map(|id| (id.as_str(), options.clone())).collect();
+    let infos = opening::open(console, global)?.create_keys(&keys)?;
+    infos.iter().for_each(|info| remark_key(console, info));
+    console.result(
+        || match infos.as_slice() {
+            [only] => json!(only),
+            all => json!(all),
+        },
+        String::new,
+    )
+}
+
+/// That a key is there now.
+pub fn remark_key(console: &Console, info: &KeyInfo) {
     let version = optional(info.current_version);
     console.remark(&format!(
         "key {} is there, with version {version} current ({})",
         info.key_id, info.algorithm
     ));
-    console.result(|| json!(info), String::new)
 }
 
 /// Lists keys.
@@ -33,11 +54,12 @@ pub fn list(console: &Console, global: &Global, args: &ListArgs) -> Result<()> {
     filter.kind = args.kind.clone();
     filter.purpose = args.purpose.clone();
     filter.algorithm = args.algorithm.clone();
+    filter.state = args.state.clone();
     filter.labels = labels(&args.labels)?;
     filter.search = args.search.clone();
     filter.after = args.after.clone();
     filter.limit = args.limit;
-    let keys = opening::open(console, global, false)?.list_keys(&filter)?;
+    let keys = opening::open(console, global)?.list_keys(&filter)?;
     if keys.is_empty() {
         console.remark("no keys");
     }
@@ -46,27 +68,92 @@ pub fn list(console: &Console, global: &Global, args: &ListArgs) -> Result<()> {
 
 /// Shows a key and its versions.
 pub fn show(console: &Console, global: &Global, args: &KeyArgs) -> Result<()> {
-    let store = opening::open(console, global, false)?;
+    let store = opening::open(console, global)?;
     let info = store.key_info(&args.key_id)?;
     let versions = store.list_key_versions(&args.key_id)?;
+    let usage = store.key_usage(&args.key_id)?;
     console.result(
         || {
             let mut shown = json!(info);
             shown["versions"] = json!(versions);
+            shown["usage"] = json!(usage);
             shown
         },
-        || format!("{}\n{}", description(&info), version_table(&versions)),
+        || format!("{}\n{}", description(&info), version_table(&versions, &usage)),
     )
 }
 
+/// Shows how many messages each version has sealed.
+pub fn usage(console: &Console, global: &Global, args: &KeyArgs) -> Result<()> {
+    let usage = opening::open(console, global)?.key_usage(&args.key_id)?;
+    console.result(|| json!(usage), || usage_table(&usage))
+}
+
 /// Makes the next version of a key.
-pub fn rotate(console: &Console, global: &Global, args: &KeyArgs) -> Result<()> {
-    let version = opening::open(console, global, false)?.rotate_key(&args.key_id)?;
-    console.remark(&format!("key {}: version {} is current", version.key_id, version.version));
+pub fn rotate(console: &Console, global: &Global, args: &RotateArgs) -> Result<()> {
+    let mut options = RotateKey::new().stage(args.stage);
+    options.algorithm = args.algorithm.clone();
+    let version = opening::open(console, global)?.rotate_key_with(&args.key.key_id, &options)?;
+    report(console, &version)
+}
+
+/// Has a version encrypt from now on.
+pub fn promote(console: &Console, global: &Global, args: &VersionArgs) -> Result<()> {
+    report(console, &opening::open(console, global)?.promote_version(&args.key.key_id, args.version)?)
+}
+
+/// Sets what a version may do.
+pub fn state(console: &Console, global: &Global, args: &StateArgs) -> Result<()> {
+    let states = VersionState::ALL.map(VersionState::name).join(", ");
+    let state = VersionState::from_name(&args.state)
+        .ok_or_else(|| files::invalid(format!("state {:?} is none of: {states}", args.state)))?;
+    let version = &args.version;
+    let store = opening::open(console, global)?;
+    let before = store.key_info(&version.key.key_id)?.current_version;
+    let set = store.set_version_state(&version.key.key_id, version.version, state, args.reason.as_deref())?;
+    report(console, &set)?;
+    if before == Some(version.version) && state == VersionState::Revoked {
+        let current = optional(store.key_info(&set.key_id)?.current_version);
+        console.remark(&format!("key {}: version {current} is current in its place", set.key_id));
+    }
+    Ok(())
+}
+
+/// Ends a key's use.
+pub fn archive(console: &Console, global: &Global, args: &KeyArgs) -> Result<()> {
+    let info = opening::open(console, global)?.archive_key(&args.key_id)?;
+    console.remark(&format!("key {} is archived: it encrypts no more", info.key_id));
+    console.result(|| json!(info), String::new)
+}
+
+/// Has a version destroyed after a delay.
+pub fn destroy(console: &Console, global: &Global, args: &DestroyArgs) -> Result<()> {
+    let VersionArgs { key, version } = &args.version;
+    let delay = args.delay.as_deref().map(duration).transpose()?;
+    report(console, &opening::open(console, global)?.schedule_destruction(&key.key_id, *version, delay)?)
+}
+
+/// Takes a destruction back.
+pub fn cancel_destruction(console: &Console, global: &Global, args: &VersionArgs) -> Result<()> {
+    report(console, &opening::open(console, global)?.cancel_destruction(&args.key.key_id, args.version)?)
+}
+
+/// A length of time, as the core reads it.
+fn duration(text: &str) -> Result<Duration> {
+    let options = CreateKey::from_json(&json!({ "expires_in": text }).to_string())?;
+    options.expires_in.ok_or_else(|| files::invalid("no length of time"))
+}
+
+/// What became of a version.
+fn report(console: &Console, version: &VersionInfo) -> Result<()> {
+    let is_at_work = version.is_current && version.state == VersionState::Enabled;
+    let state = if is_at_work { "current" } else { version.state.name() };
+    let when = version.destroy_at.map(|at| format!(", to be destroyed at {at}")).unwrap_or_default();
+    console.remark(&format!("key {}: version {} is {state}{when}", version.key_id, version.version));
     console.result(|| json!(version), String::new)
 }
 
-fn labels(texts: &[String]) -> Result<BTreeMap<String, String>> {
+pub fn labels(texts: &[String]) -> Result<BTreeMap<String, String>> {
     let mut labels = BTreeMap::new();
     for text in texts {
         let (name, value) = name_and_value("--label", text)?;
@@ -107,10 +194,21 @@ fn description(key: &KeyInfo) -> String {
         ("archived", yes_or_no(key.archived)),
         ("created", key.created_at.to_string()),
         ("expires", optional(key.expires_at)),
+        ("each after", optional(key.expires_in.map(duration_shown))),
+        ("rotation due", optional(key.rotation_due_at)),
+        ("on limit", key.on_limit.clone()),
     ])
 }
 
-fn version_table(versions: &[VersionInfo]) -> String {
+fn usage_table(usage: &[VersionUsage]) -> String {
+    let row = |usage: &VersionUsage| {
+        [usage.version.to_string(), usage.messages.to_string(), usage.limit.to_string()]
+    };
+    table(["VERSION", "MESSAGES", "LIMIT"], &usage.iter().map(row).collect::<Vec<_>>())
+}
+
+fn version_table(versions: &[VersionInfo], usage: &[VersionUsage]) -> String {
+    let messages = |number| usage.iter().find(|usage| usage.version == number).map(|usage| usage.messages);
     let row = |version: &VersionInfo| {
         [
             version.version.to_string(),
@@ -121,13 +219,15 @@ fn version_table(versions: &[VersionInfo]) -> String {
                 version.state.to_string()
             },
             version.algorithm.to_string(),
+            optional(messages(version.version)),
             version.created_at.to_string(),
             optional(version.expires_at),
+            optional(version.destroy_at),
             optional(version.state_reason.as_ref()),
         ]
     };
     table(
-        ["VERSION", "TAG", "STATE", "ALGORITHM", "CREATED", "EXPIRES", "REASON"],
+        ["VERSION", "TAG", "STATE", "ALGORITHM", "MESSAGES", "CREATED", "EXPIRES", "DESTROYED", "REASON"],
         &versions.iter().map(row).collect::<Vec<_>>(),
     )
 }

@@ -1,32 +1,29 @@
 //! `keyfold master-key`.
 
 use keyfold::Result;
-use serde_json::json;
-use zeroize::Zeroizing;
 
-use crate::args::GenerateArgs;
-use crate::files;
+use crate::args::{Global, RotateMasterKeyArgs, SecretTargetArgs};
+use crate::encoding::{hand_out_text, require_target};
+use crate::opening;
 use crate::output::Console;
+use crate::recipient::rotated;
+use crate::secret::read_secret;
 
 /// Makes a master key, which is shown only where the user said so.
-pub fn generate(console: &Console, args: &GenerateArgs) -> Result<()> {
-    let file = args.out.as_deref().filter(|path| !files::is_standard(Some(path)));
-    if file.is_none() && !args.reveal {
-        return Err(files::invalid(
-            "name a file with --out FILE, or say --reveal to have the master key printed",
-        ));
-    }
+pub fn generate(console: &Console, args: &SecretTargetArgs) -> Result<()> {
+    require_target(args, "the master key")?;
     let key = keyfold::generate_master_key()?;
-    // Of its final size at once: growing would leave copies behind.
-    let mut text = Zeroizing::new(String::with_capacity(128));
-    let Some(path) = file else {
-        let (before, after) = if console.json { ("{\n  \"master_key\": \"", "\"\n}\n") } else { ("", "\n") };
-        [before, &key, after].into_iter().for_each(|part| text.push_str(part));
-        return files::print(text.as_bytes());
+    let remark = "wrote a new master key to {}; keep a copy of it apart from the store";
+    hand_out_text(console, args, ("master_key", &key), remark)
+}
+
+/// Makes a new key-encryption key.
+pub fn rotate(console: &Console, global: &Global, args: &RotateMasterKeyArgs) -> Result<()> {
+    opening::keep_secrets_apart(global, &args.new)?;
+    let store = opening::open(console, global)?;
+    let new = match args.new.as_slice() {
+        [] => None,
+        references => Some(read_secret(console, global, references, Some(&args.cost))?),
     };
-    [key.as_str(), "\n"].into_iter().for_each(|part| text.push_str(part));
-    files::write_new(path, text.as_bytes())?;
-    let shown = path.display();
-    console.remark(&format!("wrote a new master key to {shown}; keep a copy of it apart from the store"));
-    console.result(|| json!({ "out": shown.to_string() }), String::new)
+    rotated(console, &store.rotate_master_key(new.as_ref())?)
 }

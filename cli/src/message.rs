@@ -11,7 +11,8 @@ use zeroize::Zeroizing;
 use crate::args::{DecryptArgs, EncryptArgs, Global, PlaceArgs, ReencryptArgs, name_and_value};
 use crate::files::{self, Target};
 use crate::opening;
-use crate::output::Console;
+use crate::output::{Console, secret_json};
+use crate::stream;
 
 /// More than prefix, nonce and authentication tag of any algorithm.
 const OVERHEAD: usize = 64;
@@ -22,7 +23,7 @@ const TEXT_BYTES: usize = CIPHERTEXT_BYTES.div_ceil(3) * 4 + 8;
 /// Encrypts a message.
 pub fn encrypt(console: &Console, global: &Global, args: &EncryptArgs) -> Result<()> {
     let file = args.file.as_deref();
-    let target = Target::new(args.target.out.as_deref(), args.target.force, &opening::path(global)?)?;
+    let target = Target::new(args.target.out.as_deref(), args.target.force)?;
     if target.is_terminal() && !args.text && !console.json {
         return Err(files::invalid(
             "a ciphertext is bytes, which a terminal cannot show: add --text, or name a file with --out FILE",
@@ -30,8 +31,16 @@ pub fn encrypt(console: &Console, global: &Global, args: &EncryptArgs) -> Result
     }
     opening::keep_input_apart(global, file)?;
     let place = Place::new(&args.place)?;
-    let store = opening::open(console, global, false)?;
+    let store = opening::open(console, global)?;
     let key = store.key(&args.key.key_id)?;
+    if stream::is_for(&key)? {
+        if args.text {
+            return Err(files::invalid(
+                "a stream has no text form: leave --text out, or use a key of kind aead",
+            ));
+        }
+        return stream::encrypt(console, &key, file, place.aad(), &target);
+    }
     announce_terminal(console, file);
     // One byte past the limit is enough for the core to refuse it.
     let plaintext = files::read_input(file, limits::MESSAGE_BYTES)?;
@@ -39,22 +48,28 @@ pub fn encrypt(console: &Console, global: &Global, args: &EncryptArgs) -> Result
     write_ciphertext(console, &target, &sealed, args.text, json!({ "key_id": key.id() }))
 }
 
-/// Decrypts a message; nothing is written before all of it has proved genuine.
+/// Decrypts a message; nothing is written before all of it has proved genuine. Only of streams, parts are.
 pub fn decrypt(console: &Console, global: &Global, args: &DecryptArgs) -> Result<()> {
     let file = args.file.as_deref();
-    let target = Target::new(args.target.out.as_deref(), args.target.force, &opening::path(global)?)?;
+    let target = Target::new(args.target.out.as_deref(), args.target.force)?;
     opening::keep_input_apart(global, file)?;
     let place = Place::new(&args.place)?;
-    let store = opening::open(console, global, false)?;
+    let store = opening::open(console, global)?;
     let key = store.key(&args.key.key_id)?;
+    if stream::is_for(&key)? {
+        return stream::decrypt(console, &key, file, place.aad(), &target);
+    }
     let ciphertext = read_ciphertext(console, file)?;
     let plaintext = key.decrypt(ciphertext.bytes(), place.aad())?;
     if let Some(path) = target.path() {
         target.write(&plaintext)?;
-        return report(console, path, plaintext.len(), json!({ "key_id": key.id() }));
+        return report(console, path, plaintext.len() as u64, json!({ "key_id": key.id() }));
     }
     if console.json {
-        return files::print(&plaintext_json(key.id(), &plaintext)?);
+        let text = std::str::from_utf8(&plaintext).map_err(|_| {
+            files::invalid("the plaintext is not UTF-8, which JSON cannot hold: name a file with --out FILE")
+        })?;
+        return files::print(&secret_json(&json!({ "key_id": key.id() }), "plaintext", text)?);
     }
     if !target.is_terminal() {
         return target.write(&plaintext);
@@ -71,10 +86,10 @@ pub fn decrypt(console: &Console, global: &Global, args: &DecryptArgs) -> Result
 /// Moves a ciphertext to the current version of its key.
 pub fn reencrypt(console: &Console, global: &Global, args: &ReencryptArgs) -> Result<()> {
     let file = args.file.as_deref();
-    let target = Target::new(args.target.out.as_deref(), args.target.force, &opening::path(global)?)?;
+    let target = Target::new(args.target.out.as_deref(), args.target.force)?;
     opening::keep_input_apart(global, file)?;
     let place = Place::new(&args.place)?;
-    let store = opening::open(console, global, false)?;
+    let store = opening::open(console, global)?;
     let key = store.key(&args.key.key_id)?;
     let ciphertext = read_ciphertext(console, file)?;
     if target.is_terminal() && !ciphertext.is_text() && !console.json {
@@ -181,31 +196,14 @@ fn write_ciphertext(
     let line = text.then(|| to_text(sealed) + "\n");
     let bytes = line.as_ref().map_or(sealed, |line| line.as_bytes());
     target.write(bytes)?;
-    target.path().map_or(Ok(()), |path| report(console, path, bytes.len(), about))
+    target.path().map_or(Ok(()), |path| report(console, path, bytes.len() as u64, about))
 }
 
 /// Says what was written where.
-fn report(console: &Console, path: &Path, bytes: usize, about: Value) -> Result<()> {
+pub fn report(console: &Console, path: &Path, bytes: u64, about: Value) -> Result<()> {
     let shown = path.display().to_string();
     console.remark(&format!("wrote {bytes} bytes to {shown}"));
     console.result(|| with(with(about, "out", shown.into()), "bytes", bytes.into()), String::new)
-}
-
-/// `{"key_id": …, "plaintext": …}`, in a buffer that is wiped.
-fn plaintext_json(key_id: &str, plaintext: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
-    let text = std::str::from_utf8(plaintext).map_err(|_| {
-        files::invalid("the plaintext is not UTF-8, which JSON cannot hold: name a file with --out FILE")
-    })?;
-    // Room for every byte that may be escaped: growing would leave copies behind.
-    let width = |byte: &u8| if *byte < b' ' || b"\"\\\x7f".contains(byte) { 6 } else { 1 };
-    let room = plaintext.iter().map(width).sum::<usize>() + key_id.len() + 64;
-    let mut out = Zeroizing::new(Vec::with_capacity(room));
-    out.extend_from_slice(format!("{{\n  \"key_id\": {},\n  \"plaintext\": ", json!(key_id)).as_bytes());
-    serde_json::to_writer(&mut *out, text).map_err(|error| {
-        Error::new(ErrorKind::Internal, "the plaintext cannot be written as JSON").with_cause(error)
-    })?;
-    out.extend_from_slice(b"\n}\n");
-    Ok(out)
 }
 
 fn with(mut object: Value, name: &str, value: Value) -> Value {
@@ -220,7 +218,7 @@ fn is_readable(plaintext: &[u8]) -> bool {
 }
 
 /// Somebody sits there and may not know that we wait for him.
-fn announce_terminal(console: &Console, file: Option<&Path>) {
+pub fn announce_terminal(console: &Console, file: Option<&Path>) {
     if files::is_standard(file) && std::io::stdin().is_terminal() {
         console.remark("reading from the terminal; end with Ctrl-D");
     }

@@ -2,9 +2,11 @@
 
 use std::error::Error as _;
 use std::io::Write;
+use std::time::Duration;
 
-use keyfold::{Error, Result};
+use keyfold::{Error, ErrorKind, Result};
 use serde_json::{Value, json};
+use zeroize::Zeroizing;
 
 use crate::files;
 
@@ -100,9 +102,33 @@ pub fn pairs(rows: &[(&str, String)]) -> String {
     rows.iter().map(|(name, value)| format!("{name:width$}  {}\n", plain(value))).collect()
 }
 
+/// A JSON object and in it a text that is secret, in a buffer that is wiped.
+pub fn secret_json(about: &Value, name: &str, text: &str) -> Result<Zeroizing<Vec<u8>>> {
+    let about = format!("{about:#}");
+    let head = about.strip_suffix("\n}").map_or_else(|| "{".to_owned(), |fields| format!("{fields},"));
+    // Room for every byte that may be escaped: growing would leave copies behind.
+    let width = |byte: u8| if byte < b' ' || b"\"\\\x7f".contains(&byte) { 6 } else { 1 };
+    let room = head.len() + name.len() + text.bytes().map(width).sum::<usize>() + 16;
+    let mut out = Zeroizing::new(Vec::with_capacity(room));
+    out.extend_from_slice(format!("{head}\n  {}: ", json!(name)).as_bytes());
+    serde_json::to_writer(&mut *out, text).map_err(|error| {
+        Error::new(ErrorKind::Internal, "the result cannot be written as JSON").with_cause(error)
+    })?;
+    out.extend_from_slice(b"\n}\n");
+    Ok(out)
+}
+
 /// A value that may be absent.
 pub fn optional(value: Option<impl ToString>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| value.to_string())
+}
+
+/// A length of time in its largest unit: `30d`.
+pub fn duration_shown(duration: Duration) -> String {
+    let milliseconds = duration.as_millis();
+    let units = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
+    let fitting = units.into_iter().find(|(_, length)| milliseconds.is_multiple_of(*length));
+    fitting.map_or_else(String::new, |(unit, length)| format!("{}{unit}", milliseconds / length))
 }
 
 pub fn yes_or_no(value: bool) -> String {
@@ -116,7 +142,8 @@ fn plain(text: &str) -> String {
     text.chars().map(escape).collect()
 }
 
-/// The text without what looks like a master key: 32 bytes in base64 or hex, wherever they were given by mistake.
+/// The text without what looks like a master key (32 bytes in base64 or hex), a recovery key or a share, wherever they
+/// were given by mistake.
 fn without_keys(text: &str) -> String {
     const MASK: &str = "[not shown: looks like a key]";
     let mut shown = String::new();
@@ -132,9 +159,17 @@ fn without_keys(text: &str) -> String {
 /// Where the first one begins and ends.
 fn find_key(text: &str) -> Option<(usize, usize)> {
     let base64 = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/-_".contains(byte);
+    let printed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
     let mut run = 0;
     let mut hex = 0;
     for (place, byte) in text.bytes().enumerate() {
+        let rest = &text.as_bytes()[place..];
+        if rest
+            .get(..5)
+            .is_some_and(|head| head.eq_ignore_ascii_case(b"kfr1-") || head.eq_ignore_ascii_case(b"kfs1-"))
+        {
+            return Some((place, place + rest.iter().take_while(|byte| printed(**byte)).count()));
+        }
         if byte == b'=' && run >= 43 {
             return Some((place - 43, place + 1));
         }
@@ -160,11 +195,33 @@ mod tests {
     }
 
     #[test]
+    fn lengths_of_time_have_their_largest_unit() {
+        for (milliseconds, shown) in [(1, "1ms"), (90_000, "90s"), (60_000, "1m"), (86_400_000 * 365, "365d")]
+        {
+            assert_eq!(duration_shown(Duration::from_millis(milliseconds)), shown);
+        }
+    }
+
+    #[test]
+    fn secrets_fit_into_json() {
+        let text = "a\"\\\n\u{1}é";
+        for about in [json!({}), json!({ "key_id": "k", "n": 1 })] {
+            let bytes = secret_json(&about, "plaintext", text).unwrap();
+            let parsed: Value = serde_json::from_slice(&bytes).unwrap();
+            assert_eq!(parsed["plaintext"], text);
+            assert_eq!(parsed.as_object().unwrap().len(), about.as_object().unwrap().len() + 1);
+        }
+    }
+
+    #[test]
     fn keys_are_not_repeated() {
         let key = "oTEQsdwYsPbEVjbJF6fIunsJAqgayMwP2jwxNr1XGKQ=";
         let shown = without_keys(&format!("é '{key}' and /tmp/{key}, --x={key} {}", "0f".repeat(32)));
         assert!(!shown.contains("AwQF") && !shown.contains("0f0f"), "{shown}");
         assert!(shown.starts_with("é '[not") && shown.contains("' and /tmp"), "{shown}");
+        for printed in ["kfr1-7K3QX9-ABCDEF", "KFS1-7k3qx9"] {
+            assert_eq!(without_keys(&format!("é '{printed}'")), "é '[not shown: looks like a key]'");
+        }
         for other in ["", "pii", "a=b", &"a".repeat(44), &"x".repeat(64), &"f".repeat(63)] {
             assert_eq!(without_keys(other), other);
         }

@@ -157,11 +157,14 @@ fn json_has_the_names_of_the_core() {
         "current_version",
         "description",
         "expires_at",
+        "expires_in",
         "exportable",
         "key_id",
         "kind",
         "labels",
+        "on_limit",
         "purpose",
+        "rotation_due_at",
     ];
     let version = [
         "algorithm",
@@ -182,7 +185,7 @@ fn json_has_the_names_of_the_core() {
     assert_eq!(fields(&place.json(&["key", "list"], b"")[0]), key);
     assert_eq!(fields(&place.json(&["key", "rotate", "k"], b"")), version);
     let shown = place.json(&["key", "show", "k"], b"");
-    assert_eq!(fields(&shown), [&key[..], &["versions"]].concat());
+    assert_eq!(fields(&shown), [&key[..], &["usage", "versions"]].concat());
     assert_eq!(fields(&shown["versions"][0]), version);
     assert_eq!((&shown["versions"][0]["version"], &shown["versions"][1]["version"]), (&2.into(), &1.into()));
     assert!(shown["versions"][0]["tag"].as_u64().unwrap() <= u64::from(u32::MAX));
@@ -197,7 +200,17 @@ fn json_has_the_names_of_the_core() {
     assert_eq!(fields(&moved), ["ciphertext", "key_id", "reencrypted"]);
     assert_eq!((&moved["reencrypted"], &moved["ciphertext"]), (&false.into(), &sealed["ciphertext"]));
     let known = place.json(&["inspect"], text.as_bytes());
-    let about = ["algorithm", "created_at", "is_current", "key_id", "state", "tag", "version"];
+    let about = [
+        "algorithm",
+        "created_at",
+        "expired",
+        "expires_at",
+        "is_current",
+        "key_id",
+        "state",
+        "tag",
+        "version",
+    ];
     assert_eq!(fields(&known[0]), about);
     assert_eq!(fields(&place.json(&["encrypt", "k", "--out", "sealed"], b"ada")), ["bytes", "key_id", "out"]);
     assert_eq!(
@@ -223,6 +236,7 @@ fn json_has_the_names_of_the_core() {
         "keys",
         "locked_bytes",
         "ok",
+        "purge_pending",
         "unlocked_bytes",
         "versions",
     ];
@@ -233,16 +247,29 @@ fn json_has_the_names_of_the_core() {
 fn files_are_private_whatever_the_umask() {
     let place = Place::new();
     let binary = env!("CARGO_BIN_EXE_keyfold");
+    place.output(&["key", "create", "root", "--kind", "derive"], b"");
     for (mask, suffix) in [("000", "open"), ("777", "closed")] {
         let script = format!(
             "umask {mask}; {binary} master-key generate --out key-{suffix} && {binary} init --store store-{suffix} \
-             && {binary} encrypt pii --out sealed-{suffix} && {binary} decrypt pii sealed-{suffix} --out opened-{suffix}"
+             && {binary} encrypt pii --out sealed-{suffix} && {binary} decrypt pii sealed-{suffix} --out opened-{suffix} \
+             && {binary} recovery-key generate --out recovery-{suffix} \
+             && {binary} shares split -k 2 -n 2 --out share-{suffix} && mv share-{suffix}.1 share.1-{suffix} \
+             && mv share-{suffix}.2 share.2-{suffix} && {binary} derive root p --length 8 --out derived-{suffix} \
+             && {binary} index-salt show --key pii --out salt-{suffix} && {binary} backup copy-{suffix}"
         );
         let mut shell = Command::new("sh");
-        shell.arg("-c").arg(script).current_dir(place.0.path()).stdin(Stdio::null()).stderr(Stdio::null());
+        shell
+            .arg("-c")
+            .arg(script)
+            .current_dir(place.0.path())
+            .stdin(Stdio::null())
+            .stderr(Stdio::null())
+            .stdout(Stdio::null());
         shell.env("KEYFOLD_STORE", "app.keyfold").env("KEYFOLD_MASTER_KEY", MASTER_KEY);
         assert!(shell.status().unwrap().success());
-        for kind in ["key", "store", "sealed", "opened"] {
+        for kind in
+            ["key", "store", "sealed", "opened", "recovery", "share.1", "share.2", "derived", "salt", "copy"]
+        {
             assert_eq!(mode(&place.path(&format!("{kind}-{suffix}"))), 0o600, "{kind}-{suffix}");
         }
     }
@@ -263,7 +290,10 @@ fn nothing_is_overwritten_or_left_behind() {
     let before = place.names();
     for out in ["there", "link", "dangling", "folder"] {
         assert_eq!(place.error(&["encrypt", "pii", "--out", out], b"ada").0, 19, "{out}");
-        assert_eq!(place.error(&["master-key", "generate", "--out", out], b"").0, 19, "{out}");
+        for secret in [&["master-key", "generate"][..], &["recovery-key", "generate"]] {
+            assert_eq!(place.error(&[secret, &["--out", out]].concat(), b"").0, 19, "{out}");
+        }
+        assert_eq!(place.error(&["index-salt", "show", "--key", "pii", "--out", out], b"").0, 19, "{out}");
     }
     for out in ["link", "dangling", "folder", "/dev/null", "app.keyfold", "./app.keyfold"] {
         assert_eq!(place.error(&["encrypt", "pii", "--out", out, "--force"], b"ada").0, 17, "{out}");
@@ -322,6 +352,8 @@ fn failures_print_no_secret() {
     fs::write(place.path("plain"), secret).unwrap();
     let hex = "a13110b1dc18b0f6c45636c917a7c8ba7b0902a81ac8cc0fda3c3136bd5718a4";
     let flag = format!("--master-key={MASTER_KEY}");
+    let recovery = place.output(&["recovery-key", "generate", "--reveal"], b"");
+    let recovery = String::from_utf8(recovery).unwrap().trim().to_owned();
     for arguments in [
         &["decrypt", "pii"][..],
         &["decrypt", "pii", "--context", "a=c"],
@@ -344,12 +376,21 @@ fn failures_print_no_secret() {
         &["check", "--anchor", MASTER_KEY],
         &["check", "--actor", &format!("{MASTER_KEY}\n")],
         &[MASTER_KEY],
+        &["recipient", "add", secret],
+        &["recipient", "add", &format!("passphrase:{secret}")],
+        &["recipient", "test", &recovery],
+        &["check", &recovery],
+        &["key", "import", MASTER_KEY, "--encoding", "base64"],
+        &["keyset", "import", "k", "--passphrase", secret],
+        &["keyset", "export", "pii", "--passphrase", secret],
+        &["master-key", "rotate", "--new", &recovery],
     ] {
         for json in [&[][..], &["--json"]] {
             let output = place.run(&[arguments, json].concat(), &sealed);
             assert_ne!(output.status.code(), Some(0), "{arguments:?}");
             let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-            for word in [MASTER_KEY, MASTER_KEY.trim_end_matches('='), &hex, "quick", text.trim()] {
+            for word in [MASTER_KEY, MASTER_KEY.trim_end_matches('='), &hex, "quick", text.trim(), &recovery]
+            {
                 assert!(!said.contains(word), "{arguments:?}: {said}");
             }
         }
@@ -381,4 +422,207 @@ fn of_many_who_create_a_file_one_succeeds() {
     assert_eq!(won, 1);
     assert_eq!(fs::read(place.path("key")).unwrap().len(), 45);
     assert_eq!(place.names(), ["app.keyfold", "key"]);
+}
+
+/// Every command, as it is called.
+const COMMANDS: [&str; 46] = [
+    "init",
+    "master-key generate",
+    "master-key rotate",
+    "recipient list",
+    "recipient add",
+    "recipient remove",
+    "recipient test",
+    "recipient drill",
+    "recovery-key generate",
+    "shares split",
+    "key create",
+    "key list",
+    "key show",
+    "key usage",
+    "key rotate",
+    "key promote",
+    "key state",
+    "key archive",
+    "key destroy",
+    "key cancel-destruction",
+    "key import",
+    "key export",
+    "purpose list",
+    "purpose register",
+    "index-salt list",
+    "index-salt rotate",
+    "index-salt retire",
+    "index-salt show",
+    "keyset export",
+    "keyset import",
+    "run-due",
+    "encrypt",
+    "decrypt",
+    "reencrypt",
+    "inspect",
+    "mac make",
+    "mac verify",
+    "derive",
+    "index",
+    "index-report",
+    "check",
+    "doctor",
+    "backup",
+    "restore",
+    "quarantine add",
+    "quarantine list",
+];
+const OTHERS: [&str; 4] = ["anchor", "fingerprint", "completions", "man"];
+
+#[test]
+fn every_command_is_explained() {
+    let place = Place::new();
+    fs::create_dir(place.path("man")).unwrap();
+    place.output(&["man", "man"], b"");
+    let all = COMMANDS.iter().chain(&OTHERS);
+    let mut nouns: Vec<&str> = all.clone().filter_map(|name| Some(name.split_once(' ')?.0)).collect();
+    nouns.dedup();
+    assert_eq!(
+        fs::read_dir(place.path("man")).unwrap().count(),
+        COMMANDS.len() + OTHERS.len() + nouns.len() + 1
+    );
+    let main = String::from_utf8(place.output(&["man"], b"")).unwrap();
+    let shells = ["bash", "zsh", "fish", "elvish", "powershell"];
+    let scripts = shells.map(|shell| String::from_utf8(place.output(&["completions", shell], b"")).unwrap());
+    let readme = include_str!("../README.md");
+    for name in all {
+        let words: Vec<&str> = name.split(' ').collect();
+        let page = fs::read_to_string(place.path(&format!("man/keyfold-{}.1", words.join("-")))).unwrap();
+        let help = place.output(&[&words[..], &["--help"]].concat(), b"");
+        for text in [page, String::from_utf8(help).unwrap()] {
+            assert!(text.contains("Examples:"), "{name}");
+        }
+        assert!(main.contains(&format!("keyfold\\-{}", words[0].replace('-', "\\-"))), "{name}");
+        assert!(scripts.iter().all(|script| words.iter().all(|word| script.contains(word))), "{name}");
+        assert!(readme.contains(&format!("`{name}`")), "{name} is not in the README");
+    }
+}
+
+#[test]
+fn json_of_the_other_commands_too() {
+    let place = Place::new();
+    let fields = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!(place.json(&["key", "create", "a", "b"], b"").as_array().unwrap().len(), 2);
+    place.output(&["key", "create", "root", "--kind", "derive"], b"");
+    place.output(&["key", "create", "out", "--exportable"], b"");
+    place.output(&["key", "rotate", "a"], b"");
+    let recovery = place.output(&["recovery-key", "generate", "--reveal"], b"");
+    fs::write(place.path("recovery"), recovery).unwrap();
+    fs::set_permissions(place.path("recovery"), PermissionsExt::from_mode(0o600)).unwrap();
+    let recipient = ["created_at", "description", "is_mine", "kind", "parameters", "recipient_id"];
+    let rotation = ["kek_version", "purge_pending", "recipients", "rewrapped"];
+    let version_of_salt = ["created_at", "is_current", "version"];
+    for (arguments, expected) in [
+        (&["recipient", "add", "file:recovery", "--id", "safe"][..], &recipient[..]),
+        (&["recipient", "test", "file:recovery"], &recipient),
+        (&["recipient", "drill", "file:recovery"], &["check", "recipient"]),
+        (&["recipient", "remove", "safe"], &rotation),
+        (&["master-key", "rotate"], &rotation),
+        (&["recovery-key", "generate", "--reveal"], &["recovery_key"]),
+        (&["recovery-key", "generate", "--out", "again"], &["out"]),
+        (&["shares", "split", "-k", "2", "-n", "2", "--reveal"], &["shares"]),
+        (&["shares", "split", "-k", "2", "-n", "2", "--out", "s"], &["out", "threshold"]),
+        (&["run-due"], &["at", "destroyed", "failures", "purge_pending"]),
+        (
+            &["purpose", "register", "hr"],
+            &["built_in", "created_at", "description", "purpose", "rotation_period"],
+        ),
+        (&["index-salt", "rotate", "--key", "pii"], &version_of_salt),
+        (&["index-salt", "retire", "1", "--key", "pii"], &["retired", "version"]),
+        (
+            &["index-salt", "show", "--key", "pii", "--reveal"],
+            &["encoding", "key_id", "purpose", "salt", "version"],
+        ),
+        (
+            &["derive", "root", "p", "--length", "8", "--reveal"],
+            &["bytes", "encoding", "key_id", "purpose", "version"],
+        ),
+        (&["key", "export", "out", "--reveal"], &["bytes", "encoding", "key_id", "version"]),
+        (&["index", "pii", "name"], &["index", "key_id"]),
+        (&["index", "pii", "name", "--all"], &["indexes", "key_id"]),
+        (&["doctor"], &["check", "findings", "ok"]),
+        (&["backup", "copy"], &["anchor", "check", "out"]),
+        (&["restore", "copy"], &["anchor", "fingerprint", "replaced", "rotated"]),
+    ] {
+        let output = place.run(&[arguments, &["--json"]].concat(), b"");
+        let value = serde_json::from_slice(&output.stdout).unwrap();
+        let mut actual = fields(&value);
+        actual.sort();
+        assert_eq!(actual, expected, "{arguments:?}");
+    }
+    for (arguments, expected) in [
+        (&["recipient", "list"][..], &recipient[..]),
+        (&["key", "usage", "a"], &["limit", "messages", "version"]),
+        (&["purpose", "list"], &["built_in", "created_at", "description", "purpose", "rotation_period"]),
+        (&["index-salt", "list", "--key", "pii"], &version_of_salt),
+    ] {
+        assert_eq!(fields(&place.json(arguments, b"")[0]), expected, "{arguments:?}");
+    }
+}
+
+#[test]
+fn streams_take_little_memory() {
+    let place = Place::new();
+    place.output(&["key", "create", "s", "--kind", "stream"], b"");
+    let script = "head -c 268435456 /dev/zero | keyfold encrypt s > sealed && keyfold encrypt s sealed --out twice -q \
+                  && keyfold decrypt s twice -q | keyfold decrypt s | cmp -n 268435456 - /dev/zero";
+    for (kibibytes, ends_well) in [(100 << 10, true), (6 << 10, false)] {
+        let mut shell = Command::new("sh");
+        let binary = Path::new(env!("CARGO_BIN_EXE_keyfold")).parent().unwrap();
+        let search = format!("{}:{}", binary.display(), std::env::var("PATH").unwrap());
+        shell.arg("-c").arg(format!("ulimit -v {kibibytes}; {script}")).current_dir(place.0.path());
+        shell.env("PATH", search).env("KEYFOLD_STORE", "app.keyfold").env("KEYFOLD_MASTER_KEY", MASTER_KEY);
+        let output = shell.stderr(Stdio::null()).output().unwrap();
+        assert_eq!(output.status.success(), ends_well, "with {kibibytes} KiB");
+        fs::remove_file(place.path("twice")).ok();
+    }
+}
+
+#[test]
+fn what_was_damaged_is_set_aside() {
+    let place = Place::new();
+    let description = "an unusual description";
+    place.output(&["key", "create", "noted", "--description", description], b"");
+    let mut bytes = fs::read(place.path("app.keyfold")).unwrap();
+    let found = bytes.windows(description.len()).position(|window| window == description.as_bytes()).unwrap();
+    bytes[found] ^= 1;
+    fs::write(place.path("app.keyfold"), bytes).unwrap();
+    assert_eq!(place.run(&["master-key", "rotate"], b"").status.code(), Some(25));
+    assert_eq!(place.run(&["doctor"], b"").status.code(), Some(1));
+    assert_eq!(place.run(&["backup", "damaged"], b"").status.code(), Some(1));
+    let aside = place.json(&["quarantine", "add", "key", "noted", "--reason", "the disk"], b"");
+    assert_eq!(names(aside.as_object().unwrap()), ["created_at", "id", "kind", "reason"]);
+    assert_eq!(place.json(&["quarantine", "list"], b"")[0], aside);
+    assert_eq!(place.error(&["encrypt", "noted"], b"ada").0, 21);
+    place.output(&["master-key", "rotate"], b"");
+}
+
+#[test]
+fn the_doctor_finds_what_deserves_attention() {
+    let place = Place::new();
+    place.output(&["key", "create", "short", "--expires-in", "1ms"], b"");
+    place.output(&["recovery-key", "generate", "--out", "recovery"], b"");
+    place.output(&["recipient", "add", "file:recovery"], b"");
+    fs::set_permissions(place.path("app.keyfold"), PermissionsExt::from_mode(0o644)).unwrap();
+    fs::set_permissions(place.0.path(), PermissionsExt::from_mode(0o777)).unwrap();
+    let output = place.run(&["doctor", "--json"], b"");
+    assert_eq!(output.status.code(), Some(1));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let subjects: Vec<&str> = report["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|found| found["subject"].as_str().unwrap())
+        .collect();
+    assert_eq!(subjects, ["file", "folder", "key short"], "{report}");
+    fs::set_permissions(place.path("app.keyfold"), PermissionsExt::from_mode(0o600)).unwrap();
+    fs::set_permissions(place.0.path(), PermissionsExt::from_mode(0o700)).unwrap();
+    place.output(&["key", "archive", "short"], b"");
+    place.output(&["doctor"], b"");
 }
