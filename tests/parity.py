@@ -15,18 +15,27 @@ import keyfold
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 HEADER = (ROOT / "include" / "keyfold.h").read_text()
 RUST = {
-    "store": "".join(path.read_text() for path in (ROOT / "core/src/store").glob("*.rs")),
-    "key": "".join(path.read_text() for path in (ROOT / "core/src/key").glob("*.rs")),
+    "store": "".join(path.read_text() for path in (ROOT / "core/src/store").rglob("*.rs")),
+    "key": "".join(path.read_text() for path in (ROOT / "core/src/key").rglob("*.rs")),
     "": "".join(path.read_text() for path in (ROOT / "core/src").rglob("*.rs")),
 }
 
 # Calls by what they are called on; as in Rust and Python, with what another language calls it where that differs.
 STORE = (
-    "key key_info list_keys list_key_versions create_key rotate_key encrypt decrypt inspect check anchor"
-    " fingerprint close"
+    "key create_key create_keys key_info list_keys list_key_versions key_usage key_for"
+    " rotate_key promote_version set_version_state archive_key schedule_destruction cancel_destruction run_due"
+    " purge purge_pending register_purpose purposes"
+    " index_salts rotate_index_salt retire_index_salt get_index_salt derive_key"
+    " recipients add_recipient remove_recipient test_recipient drill rotate_master_key"
+    " import_key get_data_key get_encryption_key export_keyset import_keyset backup quarantine quarantined"
+    " encrypt decrypt inspect check anchor fingerprint is_verified close"
 )
-KEY = "id info encrypt decrypt encrypt_text decrypt_text reencrypt needs_reencrypt blind_index blind_indexes"
-MODULE = "generate_master_key is_ciphertext to_text from_text"
+KEY = (
+    "id info encrypt decrypt encrypt_text decrypt_text reencrypt needs_reencrypt search_ciphertexts"
+    " encrypt_many decrypt_many encrypt_stream decrypt_stream encrypt_file decrypt_file mac verify_mac"
+    " blind_index blind_indexes blind_index_many blind_index_compound blind_indexes_compound"
+)
+MODULE = "generate_master_key is_ciphertext to_text from_text restore index_report"
 NODE = """
 const k = require("keyfold");
 const own = (c) => Object.getOwnPropertyNames(c.prototype);

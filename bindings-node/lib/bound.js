@@ -32,6 +32,44 @@ function bound(options) {
   throw invalid('aad must be a Buffer or Uint8Array');
 }
 
+/**
+ * What the values of a batch are bound to, and what becomes of those that fail: one `aad` or `context` for all, or
+ * `aads` or `contexts` with one for each.
+ */
+function boundMany(options, values, others) {
+  if (options === undefined) return { bounds: undefined, returns: false };
+  if (typeof options !== 'object' || options === null || ArrayBuffer.isView(options)) {
+    throw invalid('aad and context go into an object: { aad } or { context }');
+  }
+  const { aads, contexts, onError, ...one } = options;
+  if (onError !== undefined && !others.includes('onError')) throw unknownOption('onError', ['aad', 'context', 'aads', 'contexts']);
+  if (onError !== undefined && onError !== 'raise' && onError !== 'return') throw invalid('onError must be "raise" or "return"');
+  const given = [aads, contexts, one.aad, one.context].filter((each) => each !== undefined);
+  if (given.length > 1) throw invalid('aad, context, aads and contexts exclude each other');
+  const returns = onError === 'return';
+  if (contexts !== undefined) return { bounds: packedMany(checkEach(contexts, values, 'contexts')), returns };
+  if (aads !== undefined) return { bounds: checkEach(aads, values, 'aads').map((aad) => bound({ aad: aad ?? undefined })), returns };
+  return { bounds: bound(one), returns };
+}
+
+function checkEach(all, values, name) {
+  if (!Array.isArray(all)) throw invalid(`${name} must be an array, one for each value`);
+  if (all.length !== values.length) {
+    throw invalid(`${values.length} values have ${all.length} ${name}; give one for each`);
+  }
+  return all;
+}
+
+/** `*`, and each packed context after its length and `:`. */
+function packedMany(contexts) {
+  let all = '*';
+  for (const context of contexts) {
+    const one = packed(context);
+    all += `${one.length}:${one}`;
+  }
+  return all;
+}
+
 /** For each field: length of the name, `t` or `b`, length of the value, `:`, name, value. */
 function packed(context) {
   if (typeof context !== 'object' || context === null || Array.isArray(context) || !isRecord(context)) {
@@ -73,4 +111,4 @@ function isRecord(value) {
   );
 }
 
-module.exports = { bound };
+module.exports = { bound, boundMany };

@@ -12,7 +12,7 @@ function checkPlaintext(value) {
 }
 
 function checkCiphertext(value) {
-  if (typeof value === 'string' || types.isUint8Array(value)) return;
+  if (typeof value === 'string' || types.isUint8Array(value)) return value;
   throw invalid('the ciphertext must be a Buffer, a Uint8Array, or text that begins with "kf1."');
 }
 
@@ -23,6 +23,17 @@ function checkTarget(value) {
 
 function checkText(value, what) {
   if (typeof value !== 'string') throw invalid(`${what} must be a string`);
+  return value;
 }
 
-module.exports = { checkCiphertext, checkPlaintext, checkTarget, checkText };
+function checkData(value) {
+  if (typeof value === 'string' || types.isUint8Array(value)) return value;
+  throw invalid('the data must be a Buffer, a Uint8Array or a string');
+}
+
+function checkMac(value) {
+  if (typeof value === 'string' || types.isUint8Array(value)) return;
+  throw invalid('the mac must be a Buffer, a Uint8Array, or text that begins with "kf1."');
+}
+
+module.exports = { checkCiphertext, checkData, checkMac, checkPlaintext, checkTarget, checkText };

@@ -58,4 +58,4 @@ function answered(answer) {
   return answer;
 }
 
-module.exports = { KeyfoldError, answered, errorCodes, invalid };
+module.exports = { KeyfoldError, answered, errorCodes, failed, invalid };

@@ -1,16 +1,29 @@
 'use strict';
 
+const batch = require('./batch.js');
 const { bound } = require('./bound.js');
-const { checkCiphertext, checkPlaintext, checkTarget, checkText } = require('./bytes.js');
+const { checkCiphertext, checkData, checkMac, checkPlaintext, checkTarget, checkText } = require('./bytes.js');
 const { answered, invalid } = require('./errors.js');
 const native = require('./native.js');
 const options = require('./options.js');
 const { encrypted } = require('./pool.js');
+const progress = require('./progress.js');
+const streams = require('./stream.js');
+const { keepHere } = require('./thread.js');
 
 /** What only this package has: keys come from a store. */
 const INTERNAL = Symbol('keyfold');
 /** The longest plaintext; longer ciphertexts are refused without memory for them. */
 const MESSAGE_BYTES = 64 * 1024 * 1024;
+/** The most values of a batch of indexes. */
+const VALUES = 100_000;
+
+/** Whether a native function gives a Promise. */
+const NOW = false;
+const LATER = true;
+
+/** The handle of a key; methods that are called on something else say so. */
+let handleOf;
 
 class Key {
   #handle;
@@ -20,33 +33,43 @@ class Key {
   /** How much longer a ciphertext is than its plaintext: a guess from the last one. */
   #overhead = 33;
 
+  static {
+    handleOf = (key) => {
+      if (typeof key === 'object' && key !== null && #handle in key) return key.#handle;
+      throw invalid('a method of Key was called on something else; write key.encrypt(…), or bind it');
+    };
+  }
+
   constructor(internal, store, id, handle) {
     if (internal !== INTERNAL) throw invalid('a Key comes from store.key(id)');
     this.#store = store;
     this.#id = id;
     this.#handle = handle;
+    keepHere(this, 'a Key');
   }
 
   get id() {
+    handleOf(this);
     return this.#id;
   }
 
   info() {
-    return answered(native.info(this.#handle));
+    return answered(native.info(handleOf(this)));
   }
 
   encrypt(plaintext, options) {
     checkPlaintext(plaintext);
-    return encrypted(this.#handle, plaintext, bound(options));
+    return encrypted(handleOf(this), plaintext, bound(options));
   }
 
   decrypt(ciphertext, options) {
     checkCiphertext(ciphertext);
     const to = bound(options);
     // A plaintext has memory of its own, of its very length.
+    const handle = handleOf(this);
     let plaintext = Buffer.allocUnsafeSlow(this.#plaintextLength(ciphertext));
     for (;;) {
-      const length = answered(native.decrypt(this.#handle, ciphertext, to, plaintext, true));
+      const length = answered(native.decrypt(handle, ciphertext, to, plaintext, true));
       if (length >= 0) return plaintext;
       plaintext = Buffer.allocUnsafeSlow(-1 - length);
       if (typeof ciphertext !== 'string') this.#overhead = ciphertext.length - plaintext.length;
@@ -61,63 +84,199 @@ class Key {
 
   encryptText(plaintext, options) {
     checkText(plaintext, 'the plaintext of encryptText');
-    return answered(native.encryptText(this.#handle, plaintext, bound(options)));
+    return answered(native.encryptText(handleOf(this), plaintext, bound(options)));
   }
 
   decryptText(ciphertext, options) {
     checkText(ciphertext, 'the ciphertext of decryptText');
-    const plaintext = native.decryptText(this.#handle, ciphertext, bound(options));
+    const plaintext = native.decryptText(handleOf(this), ciphertext, bound(options));
     return typeof plaintext === 'string' ? plaintext : answered(plaintext);
   }
 
   encryptInto(target, plaintext, options) {
     checkTarget(target);
     checkPlaintext(plaintext);
-    return this.#written(native.encrypt(this.#handle, plaintext, bound(options), target, 0), target);
+    return written(native.encrypt(handleOf(this), plaintext, bound(options), target, 0), target);
   }
 
   decryptInto(target, ciphertext, options) {
     checkTarget(target);
     checkCiphertext(ciphertext);
-    return this.#written(native.decrypt(this.#handle, ciphertext, bound(options), target, false), target);
-  }
-
-  #written(answer, target) {
-    const length = answered(answer);
-    if (length >= 0) return length;
-    throw invalid(`the target is too small: it has ${target.length} bytes, and ${-1 - length} are needed`);
+    return written(native.decrypt(handleOf(this), ciphertext, bound(options), target, false), target);
   }
 
   ciphertextLength(plaintextLength) {
     if (!Number.isSafeInteger(plaintextLength) || plaintextLength < 0) {
       throw invalid('a length must be a whole number of bytes');
     }
-    return answered(native.ciphertextLength(this.#handle, plaintextLength));
+    return answered(native.ciphertextLength(handleOf(this), plaintextLength));
   }
 
   reencrypt(ciphertext, options) {
     checkCiphertext(ciphertext);
-    return answered(native.reencrypt(this.#handle, ciphertext, bound(options)));
+    return answered(native.reencrypt(handleOf(this), ciphertext, bound(options)));
   }
 
   needsReencrypt(ciphertext) {
     checkCiphertext(ciphertext);
-    return answered(native.needsReencrypt(this.#handle, ciphertext));
+    return answered(native.needsReencrypt(handleOf(this), ciphertext));
+  }
+
+  mac(data, macOptions) {
+    checkData(data);
+    return answered(native.mac(handleOf(this), data, isRaw(macOptions)));
+  }
+
+  verifyMac(data, mac, macOptions) {
+    checkData(data);
+    checkMac(mac);
+    answered(native.verifyMac(handleOf(this), data, mac, isRaw(macOptions)));
+  }
+
+  searchCiphertexts(plaintext, options) {
+    if (typeof plaintext !== 'string') checkPlaintext(plaintext);
+    return answered(native.searchCiphertexts(handleOf(this), plaintext, bound(options)));
   }
 
   blindIndex(value, field, indexOptions) {
-    const { kind, bits } = options.read(indexOptions, options.INDEX);
-    checkText(field, 'field');
-    if (value === null || value === undefined) return null;
-    return answered(native.blindIndex(this.#handle, value, field, kind, bits));
+    const how = indexing(field, indexOptions);
+    const handle = handleOf(this);
+    return value === null || value === undefined ? null : answered(native.blindIndex(handle, value, field, how));
   }
 
   blindIndexes(value, field, indexOptions) {
-    const { kind, bits } = options.read(indexOptions, options.INDEX);
-    checkText(field, 'field');
-    if (value === null || value === undefined) return null;
-    return answered(native.blindIndexes(this.#handle, value, field, kind, bits));
+    const how = indexing(field, indexOptions);
+    const handle = handleOf(this);
+    return value === null || value === undefined ? null : answered(native.blindIndexes(handle, value, field, how));
   }
+
+  blindIndexMany(values, field, indexOptions) {
+    const how = indexing(field, indexOptions);
+    const { all, lengths } = batch.indexValues(values, VALUES);
+    const [indexes, width] = answered(
+      native.blindIndexMany(handleOf(this), all, batch.asBytes(lengths), field, how),
+    );
+    const piece = (value, place) => indexes.subarray(place * width, (place + 1) * width);
+    return values.map((value, place) => (value === null || value === undefined ? null : piece(value, place)));
+  }
+
+  blindIndexCompound(pairs, indexOptions) {
+    const { fields, values, how } = compound(pairs, indexOptions);
+    return answered(native.blindIndexCompound(handleOf(this), fields, values, how));
+  }
+
+  blindIndexesCompound(pairs, indexOptions) {
+    const { fields, values, how } = compound(pairs, indexOptions);
+    return answered(native.blindIndexesCompound(handleOf(this), fields, values, how));
+  }
+
+  encryptMany(values, options) {
+    return batch.encryptMany(handleOf(this), values, options);
+  }
+
+  decryptMany(values, options) {
+    return batch.decryptMany(handleOf(this), values, options);
+  }
+
+  encryptManyText(values, options) {
+    return batch.encryptManyText(handleOf(this), values, options);
+  }
+
+  decryptManyText(values, options) {
+    return batch.decryptManyText(handleOf(this), values, options);
+  }
+
+  encryptManyPacked(packed, options) {
+    return batch.encryptManyPacked(handleOf(this), packed, options);
+  }
+
+  decryptManyPacked(packed, options) {
+    return batch.decryptManyPacked(handleOf(this), packed, options);
+  }
+
+  encryptStream(options) {
+    const { binding, streamOptions } = streaming(options);
+    const stream = answered(native.beginEncryptor(handleOf(this), bound(binding)));
+    return new streams.EncryptStream(streams.INTERNAL, this, stream, streamOptions);
+  }
+
+  decryptStream(options) {
+    const { binding, streamOptions } = streaming(options);
+    const stream = answered(native.beginDecryptor(handleOf(this), bound(binding)));
+    return new streams.DecryptStream(streams.INTERNAL, this, stream, streamOptions);
+  }
+
+  encryptFile(from, to, options) {
+    return converted(native.encryptFile, handleOf(this), from, to, options);
+  }
+
+  async encryptFileAsync(from, to, options) {
+    return convertedLater(native.encryptFile, handleOf(this), from, to, options);
+  }
+
+  decryptFile(from, to, options) {
+    return converted(native.decryptFile, handleOf(this), from, to, options);
+  }
+
+  async decryptFileAsync(from, to, options) {
+    return convertedLater(native.decryptFile, handleOf(this), from, to, options);
+  }
+}
+
+/** What an `…Into` call answered. */
+function written(answer, target) {
+  const length = answered(answer);
+  if (length >= 0) return length;
+  throw invalid(`the target is too small: it has ${target.length} bytes, and ${-1 - length} are needed`);
+}
+
+function isRaw(macOptions) {
+  return macOptions === undefined ? false : options.read(macOptions, options.MAC).raw === true;
+}
+
+/** The options of an index for the core; most calls name none. */
+function indexing(field, indexOptions) {
+  checkText(field, 'field');
+  return indexOptions === undefined ? undefined : options.json(indexOptions, options.INDEX);
+}
+
+function compound(pairs, indexOptions) {
+  if (!Array.isArray(pairs)) throw invalid('the fields of a compound index are an array of [field, value]');
+  const fields = [];
+  const values = [];
+  for (const pair of pairs) {
+    if (!Array.isArray(pair) || pair.length !== 2) throw invalid('each field of a compound index is [field, value]');
+    fields.push(pair[0]);
+    values.push(pair[1]);
+  }
+  return { fields, values, how: indexOptions === undefined ? undefined : options.json(indexOptions, options.INDEX) };
+}
+
+/** What goes to Node's stream, and what the stream is bound to. */
+function streaming(given) {
+  if (given === undefined) return {};
+  options.requireObject(given, 'options');
+  const { highWaterMark, signal, ...binding } = given;
+  return { binding, streamOptions: { highWaterMark, signal } };
+}
+
+function filed(from, to, given) {
+  checkText(from, 'from');
+  checkText(to, 'to');
+  if (given === undefined) return { json: '{}' };
+  options.requireObject(given, 'options');
+  const { onProgress, aad, context, ...plain } = given;
+  return { json: options.json(plain, options.FILE), onProgress, to: bound({ aad, context }) };
+}
+
+function converted(run, handle, from, to, given) {
+  const { json, onProgress, to: bindTo } = filed(from, to, given);
+  return progress.now(onProgress, (told) => run(handle, from, to, bindTo, json, told, NOW));
+}
+
+function convertedLater(run, handle, from, to, given) {
+  const { json, onProgress, to: bindTo } = filed(from, to, given);
+  return progress.later(onProgress, (told) => run(handle, from, to, bindTo, json, told, LATER));
 }
 
 module.exports = { INTERNAL, Key };

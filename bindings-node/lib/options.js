@@ -12,6 +12,11 @@ const OPEN = {
   fingerprint: ['fingerprint', text],
   actor: ['actor', text],
   allowNetworkFs: ['allow_network_fs', flag],
+  mode: ['mode', text],
+  immutable: ['immutable', flag],
+  production: ['production', flag],
+  insecureDev: ['insecure_dev', flag],
+  requireMlock: ['require_mlock', flag],
 };
 
 const CREATE_KEY = {
@@ -22,12 +27,95 @@ const CREATE_KEY = {
   labels: ['labels', labels],
   exportable: ['exportable', flag],
   existOk: ['exist_ok', flag],
+  expiresIn: ['expires_in', duration],
+  onLimit: ['on_limit', text],
+};
+
+const ROTATE_KEY = {
+  stage: ['stage', flag],
+  algorithm: ['algorithm', text],
+};
+
+const PURPOSE = {
+  description: ['description', text],
+  rotationPeriod: ['rotation_period', duration],
+  update: ['update', flag],
+};
+
+const ADD_RECIPIENT = {
+  id: ['id', text],
+  description: ['description', text],
+};
+
+const IMPORT_KEY = {
+  asVersion: ['as_version', flag],
+  kind: ['kind', text],
+  algorithm: ['algorithm', text],
+  purpose: ['purpose', text],
+  description: ['description', text],
+  labels: ['labels', labels],
+  exportable: ['exportable', flag],
+  expiresIn: ['expires_in', duration],
+  onLimit: ['on_limit', text],
+};
+
+const IMPORT_KEYSET = {
+  rotate: ['rotate', flag],
+  purpose: ['purpose', text],
+  description: ['description', text],
+  labels: ['labels', labels],
+  exportable: ['exportable', flag],
+  expiresIn: ['expires_in', duration],
+  onLimit: ['on_limit', text],
+};
+
+const RESTORE = {
+  replaceOtherStore: ['replace_other_store', flag],
+  force: ['force', flag],
+  anchor: ['anchor', text],
+  fingerprint: ['fingerprint', text],
+  actor: ['actor', text],
+  busyTimeout: ['busy_timeout', duration],
+  allowNetworkFs: ['allow_network_fs', flag],
+};
+
+const MAC = {
+  raw: ['raw', flag],
+};
+
+const REASON = {
+  reason: ['reason', text],
+};
+
+const DELAY = {
+  delay: ['delay', duration],
+};
+
+const VERSION = {
+  version: ['version', count],
+};
+
+const SALT = {
+  purpose: ['purpose', text],
+  keyId: ['keyId', text],
+};
+
+const FILE = {
+  force: ['force', flag],
+};
+
+const PASSPHRASE = {
+  memoryKib: ['memoryKib', count],
+  passes: ['passes', count],
+  lanes: ['lanes', count],
+  pbkdf2Rounds: ['pbkdf2Rounds', count],
 };
 
 const KEY_FILTER = {
   kind: ['kind', text],
   purpose: ['purpose', text],
   algorithm: ['algorithm', text],
+  state: ['state', text],
   labels: ['labels', labels],
   search: ['search', text],
   after: ['after', text],
@@ -36,8 +124,15 @@ const KEY_FILTER = {
 
 const INDEX = {
   kind: ['kind', text],
+  length: ['length', count],
+  normalize: ['normalize', texts],
   bits: ['bits', count],
 };
+
+/** As JSON for the core. */
+function json(options, known) {
+  return options === undefined ? '{}' : JSON.stringify(read(options, known));
+}
 
 /** The options under the core's names. Those left undefined, or null as infos have them, are left out. */
 function read(options, known) {
@@ -58,6 +153,7 @@ function requireObject(value, what) {
   if (typeof value !== 'object' || value === null || Array.isArray(value) || ArrayBuffer.isView(value)) {
     throw invalid(`${what} must be an object`);
   }
+  return value;
 }
 
 function unknownOption(name, known) {
@@ -72,6 +168,11 @@ function flag(value, name) {
 function text(value, name) {
   if (typeof value !== 'string') throw invalid(`${name} must be a string`);
   return value;
+}
+
+function texts(value, name) {
+  if (!Array.isArray(value)) throw invalid(`${name} must be an array of strings`);
+  return value.map((each) => text(each, name));
 }
 
 function duration(value, name) {
@@ -91,4 +192,26 @@ function labels(value, name) {
   return Object.fromEntries(entries);
 }
 
-module.exports = { CREATE_KEY, INDEX, KEY_FILTER, OPEN, read, unknownOption };
+module.exports = {
+  ADD_RECIPIENT,
+  CREATE_KEY,
+  DELAY,
+  FILE,
+  IMPORT_KEY,
+  IMPORT_KEYSET,
+  INDEX,
+  KEY_FILTER,
+  MAC,
+  OPEN,
+  PASSPHRASE,
+  PURPOSE,
+  REASON,
+  RESTORE,
+  ROTATE_KEY,
+  SALT,
+  VERSION,
+  json,
+  read,
+  requireObject,
+  unknownOption,
+};

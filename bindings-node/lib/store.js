@@ -1,15 +1,20 @@
 'use strict';
 
-const { types } = require('node:util');
-const { checkCiphertext, checkText } = require('./bytes.js');
-const { KeyfoldError, answered, invalid } = require('./errors.js');
+const { checkText } = require('./bytes.js');
+const { CALLS } = require('./calls.js');
+const { answered, invalid } = require('./errors.js');
 const { INTERNAL, Key } = require('./key.js');
+const masterKeys = require('./master_key.js');
 const native = require('./native.js');
 const options = require('./options.js');
+const progress = require('./progress.js');
+const { keepHere } = require('./thread.js');
 
 /** Whether a native function gives a Promise. */
 const NOW = false;
 const LATER = true;
+/** How many keys are read at once by an iterator. */
+const PAGE = 1000;
 
 const forgotten = new FinalizationRegistry((record) => {
   if (!record.closed) {
@@ -23,25 +28,50 @@ const forgotten = new FinalizationRegistry((record) => {
   native.release(record.handle);
 });
 
+/** The handle of a store; methods that are called on something else say so. */
+let handleOf;
+
 class Store {
   #handle;
   /** What is left to do when this object is gone. */
   #record;
+  #mode;
   #keys = new Map();
 
-  constructor(internal, path, handle) {
+  static {
+    handleOf = (store) => {
+      if (typeof store === 'object' && store !== null && #handle in store) return store.#handle;
+      throw invalid('a method of Store was called on something else; write store.key(…), or bind it');
+    };
+  }
+
+  constructor(internal, path, handle, mode = 'admin') {
     if (internal !== INTERNAL) throw invalid('a Store comes from open(path)');
     this.#handle = handle;
+    this.#mode = mode;
     this.#record = { handle, path, keys: [], closed: false };
     forgotten.register(this, this.#record);
+    keepHere(this, 'a Store');
   }
 
   key(keyId) {
-    return this.#known(keyId) ?? this.#remember(keyId, answered(native.key(this.#handle, keyId, NOW)));
+    const handle = handleOf(this);
+    return this.#known(keyId) ?? this.#remember(keyId, answered(native.key(handle, keyId, NOW)));
   }
 
   async keyAsync(keyId) {
-    return this.#known(keyId) ?? this.#remember(keyId, answered(await native.key(this.#handle, keyId, LATER)));
+    const handle = handleOf(this);
+    return this.#known(keyId) ?? this.#remember(keyId, answered(await native.key(handle, keyId, LATER)));
+  }
+
+  keyFor(purpose) {
+    const handle = answered(native.keyFor(handleOf(this), checkText(purpose, 'purpose'), NOW));
+    return this.#remember(native.keyId(handle), handle);
+  }
+
+  async keyForAsync(purpose) {
+    const handle = answered(await native.keyFor(handleOf(this), checkText(purpose, 'purpose'), LATER));
+    return this.#remember(native.keyId(handle), handle);
   }
 
   #known(keyId) {
@@ -62,112 +92,119 @@ class Store {
   }
 
   encrypt(keyId, plaintext, bindTo) {
+    handleOf(this);
     return this.key(keyId).encrypt(plaintext, bindTo);
   }
 
   decrypt(keyId, ciphertext, bindTo) {
+    handleOf(this);
     return this.key(keyId).decrypt(ciphertext, bindTo);
   }
 
-  createKey(keyId, keyOptions) {
-    return answered(this.#createKey(keyId, keyOptions, NOW));
+  iterKeys(filter) {
+    handleOf(this);
+    return eachKey(this, options.read(filter, options.KEY_FILTER) && { ...filter });
   }
 
-  async createKeyAsync(keyId, keyOptions) {
-    return answered(await this.#createKey(keyId, keyOptions, LATER));
+  iterKeysAsync(filter) {
+    handleOf(this);
+    return eachKeyLater(this, options.read(filter, options.KEY_FILTER) && { ...filter });
   }
 
-  #createKey(keyId, keyOptions, later) {
-    checkText(keyId, 'keyId');
-    const json = JSON.stringify(options.read(keyOptions, options.CREATE_KEY));
-    return native.createKey(this.#handle, keyId, json, later);
+  addRecipient(masterKey, given) {
+    const json = options.json(given, options.ADD_RECIPIENT);
+    return answered(native.addRecipient(handleOf(this), named(masterKeys.resolved(masterKey)), json, NOW));
   }
 
-  rotateKey(keyId) {
-    checkText(keyId, 'keyId');
-    return answered(native.rotateKey(this.#handle, keyId, NOW));
+  async addRecipientAsync(masterKey, given) {
+    const json = options.json(given, options.ADD_RECIPIENT);
+    const secret = named(await masterKeys.awaited(masterKey));
+    return answered(await native.addRecipient(handleOf(this), secret, json, LATER));
   }
 
-  async rotateKeyAsync(keyId) {
-    checkText(keyId, 'keyId');
-    return answered(await native.rotateKey(this.#handle, keyId, LATER));
+  testRecipient(masterKey) {
+    return answered(native.testRecipient(handleOf(this), masterKeys.resolved(masterKey), NOW));
   }
 
-  keyInfo(keyId) {
-    checkText(keyId, 'keyId');
-    return answered(native.keyInfo(this.#handle, keyId, NOW));
+  async testRecipientAsync(masterKey) {
+    const secret = await masterKeys.awaited(masterKey);
+    return answered(await native.testRecipient(handleOf(this), secret, LATER));
   }
 
-  async keyInfoAsync(keyId) {
-    checkText(keyId, 'keyId');
-    return answered(await native.keyInfo(this.#handle, keyId, LATER));
+  drill(masterKey) {
+    return answered(native.drill(handleOf(this), masterKeys.resolved(masterKey), NOW));
   }
 
-  listKeys(filter) {
-    return answered(this.#listKeys(filter, NOW));
+  async drillAsync(masterKey) {
+    const secret = await masterKeys.awaited(masterKey);
+    return answered(await native.drill(handleOf(this), secret, LATER));
   }
 
-  async listKeysAsync(filter) {
-    return answered(await this.#listKeys(filter, LATER));
+  rotateMasterKey(newMasterKey) {
+    return answered(native.rotateMasterKey(handleOf(this), masterKeys.resolved(newMasterKey), NOW));
   }
 
-  #listKeys(filter, later) {
-    return native.listKeys(this.#handle, JSON.stringify(options.read(filter, options.KEY_FILTER)), later);
+  async rotateMasterKeyAsync(newMasterKey) {
+    const secret = await masterKeys.awaited(newMasterKey);
+    return answered(await native.rotateMasterKey(handleOf(this), secret, LATER));
   }
 
-  listKeyVersions(keyId) {
-    checkText(keyId, 'keyId');
-    return answered(native.listKeyVersions(this.#handle, keyId, NOW));
+  backup(path, given) {
+    const handle = handleOf(this);
+    checkText(path, 'path');
+    return progress.now(onProgressOf(given), (told) => native.backup(handle, path, told, NOW));
   }
 
-  async listKeyVersionsAsync(keyId) {
-    checkText(keyId, 'keyId');
-    return answered(await native.listKeyVersions(this.#handle, keyId, LATER));
-  }
-
-  inspect(ciphertext) {
-    checkCiphertext(ciphertext);
-    return answered(native.inspect(this.#handle, ciphertext, NOW));
-  }
-
-  async inspectAsync(ciphertext) {
-    checkCiphertext(ciphertext);
-    return answered(await native.inspect(this.#handle, ciphertext, LATER));
-  }
-
-  check() {
-    return answered(native.check(this.#handle, NOW));
-  }
-
-  async checkAsync() {
-    return answered(await native.check(this.#handle, LATER));
-  }
-
-  anchor() {
-    return answered(native.anchor(this.#handle, NOW));
-  }
-
-  async anchorAsync() {
-    return answered(await native.anchor(this.#handle, LATER));
+  async backupAsync(path, given) {
+    const handle = handleOf(this);
+    checkText(path, 'path');
+    return progress.later(onProgressOf(given), (told) => native.backup(handle, path, told, LATER));
   }
 
   fingerprint() {
-    return answered(native.facts(this.#handle)).fingerprint;
+    return answered(native.facts(handleOf(this))).fingerprint;
   }
 
   warnings() {
-    return answered(native.facts(this.#handle)).warnings;
+    return answered(native.facts(handleOf(this))).warnings;
+  }
+
+  isVerified() {
+    return answered(native.facts(handleOf(this))).isVerified;
+  }
+
+  mode() {
+    handleOf(this);
+    return this.#mode;
   }
 
   close() {
+    const handle = handleOf(this);
     this.#record.closed = true;
-    answered(native.close(this.#handle, NOW));
+    answered(native.close(handle, NOW));
   }
 
   async closeAsync() {
+    const handle = handleOf(this);
     this.#record.closed = true;
-    answered(await native.close(this.#handle, LATER));
+    answered(await native.close(handle, LATER));
   }
+}
+
+for (const [name, prepare] of Object.entries(CALLS)) {
+  const twin = `${name}Async`;
+  const methods = {
+    [name](...given) {
+      const handle = handleOf(this);
+      return answered(native[name](handle, ...prepare(...given), NOW));
+    },
+    async [twin](...given) {
+      const handle = handleOf(this);
+      return answered(await native[name](handle, ...prepare(...given), LATER));
+    },
+  };
+  define(name, methods[name]);
+  define(twin, methods[twin]);
 }
 
 // Newer Node has these symbols; with them `using store = open(path)` closes it.
@@ -178,24 +215,50 @@ function define(name, value) {
   Object.defineProperty(Store.prototype, name, { value, writable: true, configurable: true });
 }
 
-function open(path, openOptions) {
-  const request = requested(path, openOptions);
-  let { masterKey } = request;
-  if (typeof masterKey === 'function') masterKey = called(masterKey);
-  if (types.isPromise(masterKey)) {
-    masterKey.catch(() => {});
-    throw invalid('the masterKey function gave a Promise; use openAsync, which awaits it');
+/** A page at a time; each is of one moment. */
+function* eachKey(store, filter) {
+  for (let left = filter.limit ?? Infinity; left > 0; ) {
+    const page = store.listKeys({ ...filter, limit: Math.min(PAGE, left) });
+    yield* page;
+    if (page.length < PAGE) return;
+    left -= page.length;
+    filter.after = page[page.length - 1].keyId;
   }
-  checkSecret(masterKey, request.masterKey);
-  return new Store(INTERNAL, path, answered(native.open(path, masterKey, request.json, NOW)));
+}
+
+async function* eachKeyLater(store, filter) {
+  for (let left = filter.limit ?? Infinity; left > 0; ) {
+    const page = await store.listKeysAsync({ ...filter, limit: Math.min(PAGE, left) });
+    yield* page;
+    if (page.length < PAGE) return;
+    left -= page.length;
+    filter.after = page[page.length - 1].keyId;
+  }
+}
+
+/** A recipient is not made by leaving its secret out. */
+function named(secret) {
+  if (secret !== undefined && secret !== null) return secret;
+  throw invalid('name the master key that is to be added');
+}
+
+function onProgressOf(given) {
+  if (given === undefined) return undefined;
+  const { onProgress, ...others } = options.requireObject(given, 'options');
+  options.read(others, {});
+  return onProgress;
+}
+
+function open(path, openOptions) {
+  const { masterKey, json, mode } = requested(path, openOptions);
+  const secret = masterKeys.resolved(masterKey);
+  return new Store(INTERNAL, path, answered(native.open(path, secret, json, NOW)), mode);
 }
 
 async function openAsync(path, openOptions) {
-  const request = requested(path, openOptions);
-  let { masterKey } = request;
-  if (typeof masterKey === 'function') masterKey = await awaited(called(masterKey));
-  checkSecret(masterKey, request.masterKey);
-  return new Store(INTERNAL, path, answered(await native.open(path, masterKey, request.json, LATER)));
+  const { masterKey, json, mode } = requested(path, openOptions);
+  const secret = await masterKeys.awaited(masterKey);
+  return new Store(INTERNAL, path, answered(await native.open(path, secret, json, LATER)), mode);
 }
 
 function requested(path, openOptions) {
@@ -205,38 +268,26 @@ function requested(path, openOptions) {
     throw invalid('the options of open are an object, as in open(path, { masterKey })');
   }
   const { masterKey, ...plain } = openOptions;
-  return { masterKey, json: JSON.stringify(options.read(plain, options.OPEN)) };
+  const found = options.read(plain, options.OPEN);
+  return { masterKey, json: JSON.stringify(found), mode: found.mode };
 }
 
-/** The function runs before the store is opened and holds nothing up but its caller. */
-function called(masterKey) {
-  try {
-    return masterKey();
-  } catch (cause) {
-    throw callbackFailed(cause);
-  }
+function restore(source, path, given) {
+  const { masterKey, json } = restoring(source, path, given);
+  return answered(native.restore(source, path, masterKeys.resolved(masterKey), json, NOW));
 }
 
-async function awaited(secret) {
-  try {
-    return await secret;
-  } catch (cause) {
-    throw callbackFailed(cause);
-  }
+async function restoreAsync(source, path, given) {
+  const { masterKey, json } = restoring(source, path, given);
+  return answered(await native.restore(source, path, await masterKeys.awaited(masterKey), json, LATER));
 }
 
-function callbackFailed(cause) {
-  return new KeyfoldError('KEYFOLD_PROVIDER_UNAVAILABLE', 'the master key callback failed', {
-    cause,
-    retryable: true,
-  });
+function restoring(source, path, given) {
+  checkText(source, 'source');
+  checkText(path, 'path');
+  if (given === undefined) return { masterKey: undefined, json: '{}' };
+  const { masterKey, ...plain } = options.requireObject(given, 'options');
+  return { masterKey, json: options.json(plain, options.RESTORE) };
 }
 
-function checkSecret(secret, given) {
-  if (types.isUint8Array(secret)) return;
-  if (typeof given === 'function') throw invalid('the masterKey function must return 32 bytes');
-  if (secret === undefined || secret === null || typeof secret === 'string') return;
-  throw invalid('masterKey must be 32 bytes, a string or a function that returns 32 bytes');
-}
-
-module.exports = { Store, open, openAsync };
+module.exports = { Store, open, openAsync, restore, restoreAsync };

@@ -1,8 +1,10 @@
 //! What a ciphertext is bound to, as `lib/bound.js` hands it over: undefined, bytes, or a packed context.
 
-use keyfold::{Aad, Context, ContextValue, Error, ErrorKind, Result};
+use keyfold::{Aad, Context, ContextValue, Error, ErrorKind, Result, limits};
 
+use crate::batch::AadList;
 use crate::raw::{Bytes, Js, Value};
+use crate::wiped::WipedBytes;
 
 /// Nothing and raw bytes are alike: no bytes are nothing.
 pub enum Bound<'a> {
@@ -28,6 +30,13 @@ impl<'a> Bound<'a> {
         }
     }
 
+    pub fn kept(self) -> Kept {
+        match self {
+            Self::Raw(bytes) => Kept::Raw(bytes.copied()),
+            Self::Context(context) => Kept::Context(context),
+        }
+    }
+
     /// The raw bytes, for having them leave memory that is to be written.
     pub fn raw(&mut self) -> Option<&mut Bytes<'a>> {
         match self {
@@ -35,6 +44,64 @@ impl<'a> Bound<'a> {
             Self::Context(_) => None,
         }
     }
+}
+
+/// What a ciphertext is bound to, kept beyond the call that brought it.
+pub enum Kept {
+    Raw(WipedBytes),
+    Context(Context),
+}
+
+impl Kept {
+    pub fn aad(&self) -> Aad<'_> {
+        match self {
+            Self::Raw(bytes) => Aad::Raw(bytes),
+            Self::Context(context) => Aad::Context(context),
+        }
+    }
+}
+
+/// What the values of a batch are bound to: as for one, or an array of byte arrays, or of undefined; or packed contexts
+/// in one string that begins with `*`, each after its length and `:`.
+pub enum Bounds<'a> {
+    One(Bound<'a>),
+    Each(Vec<Bound<'a>>),
+}
+
+/// What a string of many contexts begins with, and no single one does.
+const MANY: u16 = b'*' as u16;
+
+impl<'a> Bounds<'a> {
+    pub fn read(js: Js<'a>, value: Value<'a>) -> Result<Self> {
+        if js.is_string(value)? {
+            return js.with_units(value, |units| match units.split_first() {
+                Some((&MANY, rest)) => unpack_many(rest).map(Self::Each),
+                _ => unpack(units).map(|context| Self::One(Bound::Context(context))),
+            })?;
+        }
+        if !js.is_array(value)? {
+            return Bound::read(js, value).map(Self::One);
+        }
+        let items = js.items(value, "aads", limits::BATCH)?;
+        items.into_iter().map(|item| Bound::read(js, item)).collect::<Result<_>>().map(Self::Each)
+    }
+
+    pub fn aads(&self) -> AadList<'_> {
+        match self {
+            Self::One(bound) => AadList::One(bound.aad()),
+            Self::Each(bounds) => AadList::Each(bounds.iter().map(Bound::aad).collect()),
+        }
+    }
+}
+
+fn unpack_many<'a>(mut rest: &[u16]) -> Result<Vec<Bound<'a>>> {
+    let mut bounds = Vec::new();
+    while !rest.is_empty() {
+        let length = number(&mut rest)?;
+        take(&mut rest, 1)?;
+        bounds.push(Bound::Context(unpack(take(&mut rest, length)?)?));
+    }
+    Ok(bounds)
 }
 
 /// A packed context is, for each field: the length of the name in UTF-16 units, `t` for text or `b` for bytes, the

@@ -1,4 +1,4 @@
-//! Stores and keys by number. Each JavaScript thread has tables of its own, so a number from elsewhere, or made
+//! Stores, keys, secrets and streams by number. Each JavaScript thread has tables of its own, so a number from elsewhere, or made
 //! up, finds nothing or something that this thread holds anyway.
 
 use std::cell::RefCell;
@@ -6,9 +6,16 @@ use std::thread::LocalKey;
 
 use keyfold::{Error, ErrorKind, Key, Result, Store};
 
+use crate::master_key::Secret;
+use crate::progress::Progress;
+use crate::stream::Stream;
+
 thread_local! {
     static STORES: Table<Store> = const { Table::new() };
     static KEYS: Table<Key> = const { Table::new() };
+    static SECRETS: Table<Secret> = const { Table::new() };
+    static STREAMS: Table<Stream> = const { Table::new() };
+    static PROGRESS: Table<Progress> = const { Table::new() };
 }
 
 struct Table<T>(RefCell<Vec<Option<T>>>);
@@ -74,8 +81,51 @@ pub fn release_key(handle: u32) {
     drop(KEYS.with(|table| table.remove(handle)));
 }
 
+pub fn insert_secret(secret: Secret) -> u32 {
+    SECRETS.with(|table| table.insert(secret))
+}
+
+pub fn with_secret<R>(handle: u32, run: impl FnOnce(&Secret) -> Result<R>) -> Result<R> {
+    with(&SECRETS, handle, run)
+}
+
+pub fn release_secret(handle: u32) {
+    drop(SECRETS.with(|table| table.remove(handle)));
+}
+
+pub fn insert_stream(stream: Stream) -> u32 {
+    STREAMS.with(|table| table.insert(stream))
+}
+
+/// Runs with the stream, which must not call back.
+pub fn with_stream<R>(handle: u32, run: impl FnOnce(&mut Stream) -> Result<R>) -> Result<R> {
+    STREAMS.with(|table| match table.0.borrow_mut().get_mut(handle as usize) {
+        Some(Some(stream)) => run(stream),
+        _ => Err(Error::new(ErrorKind::Closed, "the stream was ended or destroyed")),
+    })
+}
+
+pub fn release_stream(handle: u32) {
+    drop(STREAMS.with(|table| table.remove(handle)));
+}
+
+pub fn insert_progress(progress: Progress) -> u32 {
+    PROGRESS.with(|table| table.insert(progress))
+}
+
+pub fn progress(handle: u32) -> Result<Progress> {
+    with(&PROGRESS, handle, |progress| Ok(progress.clone()))
+}
+
+pub fn release_progress(handle: u32) {
+    drop(PROGRESS.with(|table| table.remove(handle)));
+}
+
 /// Lets go of everything that this thread holds.
 pub fn release_all() {
+    drop(PROGRESS.with(|table| std::mem::take(&mut *table.0.borrow_mut())));
+    drop(STREAMS.with(|table| std::mem::take(&mut *table.0.borrow_mut())));
+    drop(SECRETS.with(|table| std::mem::take(&mut *table.0.borrow_mut())));
     drop(KEYS.with(|table| std::mem::take(&mut *table.0.borrow_mut())));
     drop(STORES.with(|table| std::mem::take(&mut *table.0.borrow_mut())));
 }

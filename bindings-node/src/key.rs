@@ -1,11 +1,10 @@
 //! The functions of a key. Each takes its handle first; `bound` is what `lib/bound.js` makes of aad or context.
 
-use keyfold::{Error, ErrorKind, IndexOptions, Key, Result};
+use keyfold::{Key, Result};
 
 use crate::bound::Bound;
 use crate::handles::{self, with_key};
 use crate::raw::{Bytes, Js, Value};
-use crate::wiped::WipedText;
 
 /// What every text form begins with.
 const TEXT_PREFIX: &[u8] = b"kf1.";
@@ -14,6 +13,11 @@ const TEXT_PREFIX: &[u8] = b"kf1.";
 pub fn release<'a>(js: Js<'a>, arguments: &[Value<'a>]) -> Result<Value<'a>> {
     handles::release_key(js.handle(arguments[0]));
     js.undefined()
+}
+
+/// keyId(key) → text
+pub fn id<'a>(js: Js<'a>, arguments: &[Value<'a>]) -> Result<Value<'a>> {
+    with_key(js.handle(arguments[0]), |key| js.string(key.id()))
 }
 
 /// info(key) → KeyInfo
@@ -124,33 +128,36 @@ pub fn needs_reencrypt<'a>(js: Js<'a>, arguments: &[Value<'a>]) -> Result<Value<
     js.boolean(with_key(js.handle(arguments[0]), |key| key.needs_reencrypt(ciphertext.as_slice()))?)
 }
 
-/// blindIndex(key, value, field, kind, bits) → bytes
-pub fn blind_index<'a>(js: Js<'a>, arguments: &[Value<'a>]) -> Result<Value<'a>> {
-    let (value, field, options) = index_question(js, arguments)?;
-    js.buffer(&with_key(js.handle(arguments[0]), |key| key.blind_index(value.as_slice(), &field, &options))?)
+/// mac(key, data, raw) → bytes
+pub fn mac<'a>(js: Js<'a>, arguments: &[Value<'a>]) -> Result<Value<'a>> {
+    let data = js.bytes_or_text(arguments[1], "the data")?;
+    let raw = js.flag(arguments[2])?;
+    let data = data.as_slice();
+    js.buffer(&with_key(js.handle(arguments[0]), |key| if raw { key.mac_raw(data) } else { key.mac(data) })?)
 }
 
-/// blindIndexes(key, value, field, kind, bits) → [bytes]
-pub fn blind_indexes<'a>(js: Js<'a>, arguments: &[Value<'a>]) -> Result<Value<'a>> {
-    let (value, field, options) = index_question(js, arguments)?;
-    let indexes =
-        with_key(js.handle(arguments[0]), |key| key.blind_indexes(value.as_slice(), &field, &options))?;
-    let buffers: Result<Vec<_>> = indexes.iter().map(|index| js.buffer(index)).collect();
+/// verifyMac(key, data, mac, raw)
+pub fn verify_mac<'a>(js: Js<'a>, arguments: &[Value<'a>]) -> Result<Value<'a>> {
+    let data = js.bytes_or_text(arguments[1], "the data")?;
+    let raw = js.flag(arguments[3])?;
+    let mac = if raw { js.bytes(arguments[2], "a raw mac")? } else { js.ciphertext(arguments[2])? };
+    let (data, mac) = (data.as_slice(), mac.as_slice());
+    with_key(js.handle(arguments[0]), |key| {
+        if raw { key.verify_mac_raw(data, mac) } else { key.verify_mac(data, mac) }
+    })?;
+    js.undefined()
+}
+
+/// searchCiphertexts(key, plaintext, bound) → [bytes]
+pub fn search_ciphertexts<'a>(js: Js<'a>, arguments: &[Value<'a>]) -> Result<Value<'a>> {
+    let plaintext = js.bytes_or_text(arguments[1], "the plaintext")?;
+    let bound = Bound::read(js, arguments[2])?;
+    let found =
+        with_key(js.handle(arguments[0]), |key| key.search_ciphertexts(plaintext.as_slice(), bound.aad()))?;
+    buffers(js, &found)
+}
+
+pub fn buffers<'a>(js: Js<'a>, all: &[Vec<u8>]) -> Result<Value<'a>> {
+    let buffers: Result<Vec<_>> = all.iter().map(|bytes| js.buffer(bytes)).collect();
     js.array(&buffers?)
-}
-
-fn index_question<'a>(js: Js<'a>, arguments: &[Value<'a>]) -> Result<(Bytes<'a>, WipedText, IndexOptions)> {
-    let value = js.bytes_or_text(arguments[1], "the value")?;
-    let field = js.text(arguments[2], "field")?;
-    let mut options = IndexOptions::new();
-    if !js.is_nothing(arguments[3])? {
-        options.kind = js.text(arguments[3], "kind")?.to_string();
-    }
-    if !js.is_nothing(arguments[4])? {
-        let bits = js.whole(arguments[4], "bits")?;
-        options.bits = u32::try_from(bits).map_err(|_| {
-            Error::new(ErrorKind::InvalidArgument, format!("bits is {bits}; that is too many"))
-        })?;
-    }
-    Ok((value, field, options))
 }

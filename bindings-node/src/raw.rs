@@ -14,14 +14,16 @@ use napi::bindgen_prelude::{ToNapiValue, TypeName, ValueType};
 use napi::sys;
 
 use crate::failure;
-use crate::wiped::{WipedBytes, WipedText, wipe};
+use crate::wiped::{WipedBytes, WipedText, WipedUnits, wipe};
 
 /// Most arguments of a native function; those not given are undefined.
-const ARGUMENTS: usize = 6;
+const ARGUMENTS: usize = 8;
 /// Texts up to here are read in one go.
 const SHORT_TEXT: usize = 512;
 /// Longer ones are not even read: they are no message and no text form of one.
 const LONGEST_TEXT: usize = 2 * keyfold::limits::MESSAGE_BYTES;
+/// The same of all texts of a batch.
+const LONGEST_BATCH: usize = keyfold::limits::BATCH_BYTES;
 
 /// What a native function is.
 pub type Native = for<'a> fn(Js<'a>, &[Value<'a>]) -> Result<Value<'a>>;
@@ -129,7 +131,8 @@ fn checked(status: sys::napi_status) -> Result<()> {
     }
 }
 
-fn utf8(bytes: Vec<u8>) -> Result<WipedText> {
+/// Bytes that must be UTF-8; they are wiped where they are not.
+pub fn utf8(bytes: Vec<u8>) -> Result<WipedText> {
     String::from_utf8(bytes).map(WipedText::from).map_err(|error| {
         wipe(&mut error.into_bytes());
         not_utf8()
@@ -313,6 +316,59 @@ impl<'a> Js<'a> {
         Ok(status == sys::Status::napi_ok && flag)
     }
 
+    pub fn is_number(self, value: Value<'a>) -> Result<bool> {
+        Ok(self.type_of(value)? == sys::ValueType::napi_number)
+    }
+
+    pub fn is_boolean(self, value: Value<'a>) -> Result<bool> {
+        Ok(self.type_of(value)? == sys::ValueType::napi_boolean)
+    }
+
+    pub fn is_array(self, value: Value<'a>) -> Result<bool> {
+        let mut is_array = false;
+        // SAFETY: the value is of this call.
+        checked(unsafe { sys::napi_is_array(self.env, value.raw, &mut is_array) })?;
+        Ok(is_array)
+    }
+
+    /// The items of an array; `what` is said of anything else, and of one with more than `most` items.
+    pub fn items(self, value: Value<'a>, what: &str, most: usize) -> Result<Vec<Value<'a>>> {
+        if !self.is_array(value)? {
+            return Err(wrong_type(what, "an array"));
+        }
+        let mut count = 0;
+        // SAFETY: the value is an array of this call.
+        checked(unsafe { sys::napi_get_array_length(self.env, value.raw, &mut count) })?;
+        if count as usize > most {
+            return Err(Error::new(ErrorKind::LimitExceeded, format!("{what} must be at most {most} items")));
+        }
+        (0..count)
+            // SAFETY: `env` is this call's, `out` a place for one value.
+            .map(|place| self.made(|env, out| unsafe { sys::napi_get_element(env, value.raw, place, out) }))
+            .collect()
+    }
+
+    /// Calls a function with numbers and gives whether it returned true. JavaScript runs meanwhile: the caller holds
+    /// nothing of it, and no handle's table.
+    pub fn call(self, function: Value<'a>, numbers: &[f64]) -> Result<bool> {
+        let arguments: Result<Vec<_>> = numbers.iter().map(|number| self.number(*number)).collect();
+        let arguments: Vec<_> = arguments?.iter().map(|value| value.raw).collect();
+        let this = self.undefined()?;
+        let mut answer = null_mut();
+        // SAFETY: all values are of this call; the arguments are given with their count.
+        checked(unsafe {
+            sys::napi_call_function(
+                self.env,
+                this.raw,
+                function.raw,
+                arguments.len(),
+                arguments.as_ptr(),
+                &mut answer,
+            )
+        })?;
+        self.flag(Value { raw: answer, call: PhantomData })
+    }
+
     /// A whole number from 0 to 2^53 − 1.
     pub fn whole(self, value: Value<'a>, what: &str) -> Result<u64> {
         let mut number = 0f64;
@@ -391,6 +447,32 @@ impl<'a> Js<'a> {
         })?;
         bytes.truncate(length);
         Ok(bytes)
+    }
+
+    /// A string's UTF-16 units, wiped when dropped.
+    pub fn units(self, value: Value<'a>, what: &str) -> Result<WipedUnits> {
+        let mut length = 0;
+        // SAFETY: the value is of this call; without a buffer only the length is given.
+        let status =
+            unsafe { sys::napi_get_value_string_utf16(self.env, value.raw, null_mut(), 0, &mut length) };
+        if status == sys::Status::napi_string_expected {
+            return Err(wrong_type(what, "a string"));
+        }
+        checked(status)?;
+        if length > LONGEST_BATCH {
+            return Err(Error::new(
+                ErrorKind::LimitExceeded,
+                format!("the texts of a batch are at most {LONGEST_BATCH} characters together"),
+            ));
+        }
+        let mut units = WipedUnits::from(vec![0u16; length + 1]);
+        // SAFETY: the value is of this call, the buffer given with its length.
+        checked(unsafe {
+            let start = units.as_mut_ptr();
+            sys::napi_get_value_string_utf16(self.env, value.raw, start, length + 1, &mut length)
+        })?;
+        units.truncate(length);
+        Ok(units)
     }
 
     /// Runs with a string's UTF-16 units, which are not wiped.
@@ -525,6 +607,11 @@ impl<'a> Bytes<'a> {
             Self::Public(bytes) => bytes,
             Self::Secret(bytes) => bytes,
         }
+    }
+
+    /// A copy, for work that outlives the call or runs JavaScript.
+    pub fn copied(&self) -> WipedBytes {
+        self.as_slice().to_vec().into()
     }
 
     /// Copies the bytes if they overlap this memory.

@@ -1,13 +1,63 @@
 //! Texts and bytes that may be secret, wiped when dropped.
 
 use std::hint::black_box;
-use std::ops::Deref;
+use std::ops::{Deref, DerefMut};
 
 /// Bytes, wiped when dropped.
 pub struct WipedBytes(Vec<u8>);
 
 /// Text, wiped when dropped.
 pub struct WipedText(String);
+
+impl WipedBytes {
+    /// For filling a vector that has room for it: growing would leave copies behind.
+    pub fn buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.0
+    }
+
+    /// As text, where the bytes are UTF-8.
+    pub fn into_text(mut self) -> keyfold::Result<WipedText> {
+        crate::raw::utf8(std::mem::take(&mut self.0))
+    }
+}
+
+/// UTF-16 units, wiped when dropped.
+pub struct WipedUnits(Vec<u16>);
+
+impl WipedUnits {
+    pub fn truncate(&mut self, length: usize) {
+        self.0.truncate(length);
+    }
+}
+
+impl From<Vec<u16>> for WipedUnits {
+    fn from(units: Vec<u16>) -> Self {
+        Self(units)
+    }
+}
+
+impl Deref for WipedUnits {
+    type Target = [u16];
+
+    fn deref(&self) -> &[u16] {
+        &self.0
+    }
+}
+
+impl DerefMut for WipedUnits {
+    fn deref_mut(&mut self) -> &mut [u16] {
+        &mut self.0
+    }
+}
+
+impl Drop for WipedUnits {
+    fn drop(&mut self) {
+        if !self.0.is_empty() {
+            self.0.fill(0);
+            black_box(&mut self.0[..]);
+        }
+    }
+}
 
 impl From<Vec<u8>> for WipedBytes {
     fn from(bytes: Vec<u8>) -> Self {

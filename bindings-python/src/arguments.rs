@@ -2,6 +2,8 @@
 //! InvalidArgument that says what is wanted.
 
 use std::collections::BTreeMap;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use keyfold::{Aad, Context, ContextValue, ErrorKind, OpenOptions, limits};
@@ -118,6 +120,16 @@ fn sealed_str<'a>(text: &'a Bound<'_, PyString>) -> &'a str {
     text.to_str().unwrap_or_default()
 }
 
+/// A path, as text or as an object with `__fspath__`.
+pub fn path(value: &Bound<'_, PyAny>, name: &str) -> Result<PathBuf> {
+    let path: PathBuf =
+        value.extract().map_err(|_| refused(value, name, "text (str) or a path (os.PathLike)"))?;
+    if path.as_os_str().as_bytes().contains(&0) {
+        return Err(invalid(format!("{name} has a zero byte, which no file name may have")));
+    }
+    Ok(path)
+}
+
 /// A text, or nothing.
 pub fn optional_text(value: Option<&Bound<'_, PyAny>>, name: &str) -> Result<Option<String>> {
     value.map(|value| text(value, name).map(str::to_owned)).transpose()
@@ -156,6 +168,48 @@ pub fn duration(value: &Bound<'_, PyAny>, name: &str) -> Result<Duration> {
         invalid(format!("{name}: {}", message.split(" at line ").next().unwrap_or_default()))
     })?;
     Ok(options.busy_timeout)
+}
+
+/// A length of time, or nothing.
+pub fn optional_duration(value: Option<&Bound<'_, PyAny>>, name: &str) -> Result<Option<Duration>> {
+    value.map(|value| duration(value, name)).transpose()
+}
+
+/// The number of a version.
+pub fn version(value: &Bound<'_, PyAny>) -> Result<u32> {
+    count(value, "version", "the number of a version, an integer")
+}
+
+/// The number of a version, or nothing.
+pub fn optional_version(value: Option<&Bound<'_, PyAny>>) -> Result<Option<u32>> {
+    value.map(version).transpose()
+}
+
+/// A callable, or nothing.
+pub fn callable(value: Option<&Bound<'_, PyAny>>, name: &str) -> Result<Option<Py<PyAny>>> {
+    match value {
+        Some(value) if !value.is_callable() => Err(refused(value, name, "a callable")),
+        value => Ok(value.map(|value| value.clone().unbind())),
+    }
+}
+
+/// The items of any iterable but text and bytes, whose items are surely not meant. `limit` bounds how many are read.
+pub fn items<'py>(
+    value: &Bound<'py, PyAny>,
+    name: &str,
+    wanted: &str,
+    limit: usize,
+) -> Result<Vec<Bound<'py, PyAny>>> {
+    if value.is_instance_of::<PyString>() || value.is_instance_of::<PyBytes>() {
+        return Err(refused(value, name, wanted));
+    }
+    let iterator = value.try_iter().map_err(|_| refused(value, name, wanted))?;
+    let mut items = Vec::with_capacity(value.len().unwrap_or(0).min(limit));
+    // The core refuses the first one too many; the others need not be read.
+    for item in iterator.take(limit + 1) {
+        items.push(item?);
+    }
+    Ok(items)
 }
 
 /// A mapping of text to text.
@@ -280,10 +334,10 @@ fn integer(value: &Bound<'_, PyAny>, name: &str) -> Result<ContextValue> {
 }
 
 /// What is done with the name and value of an item.
-type Visit<'a> = &'a mut dyn FnMut(&Bound<'_, PyAny>, &Bound<'_, PyAny>) -> Result<()>;
+pub type Visit<'a> = &'a mut dyn FnMut(&Bound<'_, PyAny>, &Bound<'_, PyAny>) -> Result<()>;
 
 /// Walks over a dict or another mapping.
-fn each_item(value: &Bound<'_, PyAny>, name: &str, visit: Visit<'_>) -> Result<()> {
+pub fn each_item(value: &Bound<'_, PyAny>, name: &str, visit: Visit<'_>) -> Result<()> {
     if let Ok(dict) = value.cast_exact::<PyDict>() {
         // Of a copy: reading the items may run code that changes the dict.
         return dict.copy()?.iter().try_for_each(|(name, value)| visit(&name, &value));

@@ -19,17 +19,17 @@ pub enum Failure {
     Python(PyErr),
 }
 
-/// What a master key callable gave instead of bytes.
+/// Something of the caller's that was asked gave what it must not give; this says what.
 #[derive(Debug)]
-pub struct NotBytes(pub String);
+pub struct WrongAnswer(pub String);
 
-impl fmt::Display for NotBytes {
+impl fmt::Display for WrongAnswer {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "the master key callable gave {}; it must give 32 bytes", self.0)
+        out.write_str(&self.0)
     }
 }
 
-impl std::error::Error for NotBytes {}
+impl std::error::Error for WrongAnswer {}
 
 /// A call that the caller can fix.
 pub fn invalid(message: impl Into<String>) -> Failure {
@@ -60,11 +60,22 @@ impl From<Failure> for PyErr {
     }
 }
 
+impl Failure {
+    /// Names the place in a batch.
+    #[cold]
+    pub fn at(self, index: usize) -> Self {
+        match self {
+            Failure::Keyfold(error) => Failure::Keyfold(error.with_index(index)),
+            Failure::Python(error) => Failure::Python(error),
+        }
+    }
+}
+
 /// The exception for an error, with all that the error knows.
-fn exception(py: Python<'_>, error: &keyfold::Error) -> PyResult<PyErr> {
-    let source = std::error::Error::source(error);
-    if let Some(not_bytes) = source.and_then(|source| source.downcast_ref::<NotBytes>()) {
-        let replaced = keyfold::Error::new(ErrorKind::InvalidArgument, not_bytes.to_string());
+pub fn exception(py: Python<'_>, error: &keyfold::Error) -> PyResult<PyErr> {
+    let source = std::error::Error::source(error).map(innermost);
+    if let Some(wrong) = source.and_then(|source| source.downcast_ref::<WrongAnswer>()) {
+        let replaced = keyfold::Error::new(ErrorKind::InvalidArgument, wrong.to_string());
         return exception(py, &replaced);
     }
     let raised = source.and_then(|source| source.downcast_ref::<PyErr>());
@@ -85,6 +96,14 @@ fn exception(py: Python<'_>, error: &keyfold::Error) -> PyResult<PyErr> {
     let exception = PyErr::from_value(class.call((error.message(),), Some(&details))?);
     exception.set_cause(py, source.map(|source| cause(py, source)));
     Ok(exception)
+}
+
+/// What a reader or writer of the caller's said, out of the error that the core takes it in.
+fn innermost<'a>(source: &'a (dyn std::error::Error + 'static)) -> &'a (dyn std::error::Error + 'static) {
+    match source.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+        Some(inner) => inner,
+        None => source,
+    }
 }
 
 /// What a callback or the system said, as an exception.

@@ -2,15 +2,18 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use keyfold::IndexOptions;
+use keyfold::FileOptions;
 use pyo3::prelude::*;
 use pyo3::pyclass::{PyTraverseError, PyVisit};
 use pyo3::types::{PyBytes, PyList, PyString};
 
-use crate::arguments::{Argument, Binding, Given, bytes, count, plaintext, sealed_text, text};
+use crate::arguments::{Argument, Binding, Given, boolean, bytes, path, plaintext, sealed_text, text};
+use crate::batch::{self, Places};
 use crate::calls::{LONG_BYTES, LongCalls, caught};
 use crate::errors::Result;
+use crate::index::{self, Fields, indexed};
 use crate::infos;
+use crate::stream::{Reader, StreamDecryptor, StreamEncryptor, Teller, Writer};
 
 /// One key of an open store, for encrypting with it. Comes from `Store.key`.
 ///
@@ -38,8 +41,19 @@ impl Key {
         binding: &Binding<'_>,
         call: impl FnOnce() -> keyfold::Result<T> + Send,
     ) -> Result<T> {
+        self.looking_up(py, ciphertext, ciphertext.len() + binding.size(), call)
+    }
+
+    /// Runs a call that looks for the version of a tag, and takes as long as it has bytes to work on.
+    fn looking_up<T: Send>(
+        &self,
+        py: Python<'_>,
+        ciphertext: &[u8],
+        size: usize,
+        call: impl FnOnce() -> keyfold::Result<T> + Send,
+    ) -> Result<T> {
         let tag = tag_of(ciphertext);
-        if ciphertext.len() + binding.size() <= LONG_BYTES && self.known.has(tag) {
+        if size <= LONG_BYTES && self.known.has(tag) {
             return Ok(self.calls.short(py, call)?);
         }
         let done = py.detach(|| caught(call))?;
@@ -188,27 +202,332 @@ impl Key {
         self.decrypting(py, ciphertext, &none, || self.core.needs_reencrypt(ciphertext))
     }
 
+    /// Encrypts many values in one call, all under one version. What is None stays None.
+    ///
+    /// They are bound to one `aad` or `context`, or each to its own of `aads` or `contexts`, which are as long as the
+    /// values. Gives a list as long.
+    ///
+    /// Raises as `encrypt` does, with the place as `index`; LimitExceeded past 100,000 values or 256 MiB.
+    #[pyo3(
+        signature = (values, aad = Given::NOT, *, context = None, aads = None, contexts = None),
+        text_signature = "($self, values, aad=b'', *, context=None, aads=None, contexts=None)"
+    )]
+    fn encrypt_many<'py>(
+        &self,
+        py: Python<'py>,
+        values: &Bound<'py, PyAny>,
+        aad: Given<'py>,
+        context: Option<&Bound<'py, PyAny>>,
+        aads: Option<&Bound<'py, PyAny>>,
+        contexts: Option<&Bound<'py, PyAny>>,
+    ) -> Result<Bound<'py, PyList>> {
+        let places = Places { aad: &aad, context, aads, contexts };
+        batch::seal_many(py, &self.core, &self.calls, values, &places)
+    }
+
+    /// Encrypts many texts to their text forms in one call; otherwise as `encrypt_many`.
+    #[pyo3(
+        signature = (values, aad = Given::NOT, *, context = None, aads = None, contexts = None),
+        text_signature = "($self, values, aad=b'', *, context=None, aads=None, contexts=None)"
+    )]
+    fn encrypt_many_text<'py>(
+        &self,
+        py: Python<'py>,
+        values: &Bound<'py, PyAny>,
+        aad: Given<'py>,
+        context: Option<&Bound<'py, PyAny>>,
+        aads: Option<&Bound<'py, PyAny>>,
+        contexts: Option<&Bound<'py, PyAny>>,
+    ) -> Result<Bound<'py, PyList>> {
+        let places = Places { aad: &aad, context, aads, contexts };
+        batch::seal_many_text(py, &self.core, &self.calls, values, &places)
+    }
+
+    /// Decrypts many ciphertexts in one call, given in bytes or as text. What is None stays None.
+    ///
+    /// `on_error` says what becomes of a value that does not decrypt: with "raise" the call raises its error, whose
+    /// `index` is its place; with "return" the exception stands in the list at that place.
+    ///
+    /// Raises as `decrypt` and `encrypt_many` do; the store's own failures are always raised.
+    #[pyo3(
+        signature = (values, aad = Given::NOT, *, context = None, aads = None, contexts = None, on_error = Given::NOT),
+        text_signature = "($self, values, aad=b'', *, context=None, aads=None, contexts=None, on_error='raise')"
+    )]
+    #[allow(clippy::too_many_arguments)]
+    fn decrypt_many<'py>(
+        &self,
+        py: Python<'py>,
+        values: &Bound<'py, PyAny>,
+        aad: Given<'py>,
+        context: Option<&Bound<'py, PyAny>>,
+        aads: Option<&Bound<'py, PyAny>>,
+        contexts: Option<&Bound<'py, PyAny>>,
+        on_error: Given<'py>,
+    ) -> Result<Bound<'py, PyList>> {
+        let places = Places { aad: &aad, context, aads, contexts };
+        batch::open_many(py, &self.core, &self.calls, values, &places, batch::on_error(&on_error)?)
+    }
+
+    /// Decrypts many text forms to text in one call; otherwise as `decrypt_many`.
+    #[pyo3(
+        signature = (values, aad = Given::NOT, *, context = None, aads = None, contexts = None, on_error = Given::NOT),
+        text_signature = "($self, values, aad=b'', *, context=None, aads=None, contexts=None, on_error='raise')"
+    )]
+    #[allow(clippy::too_many_arguments)]
+    fn decrypt_many_text<'py>(
+        &self,
+        py: Python<'py>,
+        values: &Bound<'py, PyAny>,
+        aad: Given<'py>,
+        context: Option<&Bound<'py, PyAny>>,
+        aads: Option<&Bound<'py, PyAny>>,
+        contexts: Option<&Bound<'py, PyAny>>,
+        on_error: Given<'py>,
+    ) -> Result<Bound<'py, PyList>> {
+        let places = Places { aad: &aad, context, aads, contexts };
+        batch::open_many_text(py, &self.core, &self.calls, values, &places, batch::on_error(&on_error)?)
+    }
+
+    /// The ciphertexts that this plaintext may have in rows, newest version first: search for any of them.
+    ///
+    /// For keys of kind "deterministic". Raises InvalidArgument for keys of other kinds, and as `encrypt` does.
+    #[pyo3(
+        signature = (plaintext, aad = Given::NOT, *, context = None),
+        text_signature = "($self, plaintext, aad=b'', *, context=None)"
+    )]
+    fn search_ciphertexts<'py>(
+        &self,
+        py: Python<'py>,
+        plaintext: &Bound<'py, PyAny>,
+        aad: Given<'py>,
+        context: Option<&Bound<'py, PyAny>>,
+    ) -> Result<Bound<'py, PyList>> {
+        let plaintext = bytes(plaintext, "plaintext")?;
+        let binding = Binding::new(&aad, context)?;
+        let plaintext = plaintext.as_slice();
+        let found = self.calls.long(py, || self.core.search_ciphertexts(plaintext, binding.aad()))?;
+        Ok(PyList::new(py, found.iter().map(|sealed| PyBytes::new(py, sealed)))?)
+    }
+
+    /// The message authentication code of the data (HMAC) under the current version.
+    ///
+    /// For keys of kind "mac". With `raw` the HMAC alone, without the prefix that says which version made it.
+    ///
+    /// Raises InvalidArgument for keys of other kinds and for text; LimitExceeded past 64 MiB; KeyUnavailable.
+    #[pyo3(signature = (data, *, raw = Given::NOT), text_signature = "($self, data, *, raw=False)")]
+    fn mac<'py>(
+        &self,
+        py: Python<'py>,
+        data: &Bound<'py, PyAny>,
+        raw: Given<'py>,
+    ) -> Result<Bound<'py, PyBytes>> {
+        let (data, raw) = (bytes(data, "data")?, is_raw(&raw)?);
+        let data = data.as_slice();
+        let make = || if raw { self.core.mac_raw(data) } else { self.core.mac(data) };
+        Ok(PyBytes::new(py, &self.calls.sized(py, data.len(), make)?))
+    }
+
+    /// Returns where `mac` of any version of this key gave this code for this data, and raises where not.
+    ///
+    /// The code is given in bytes, or as "kf1." text unless `raw`. With `raw` every version is tried.
+    ///
+    /// Raises VerificationFailed, always with the same message, where anything is wrong with code, key or data;
+    /// KeyUnavailable where the version's state forbids it; InvalidArgument for keys of other kinds.
+    #[pyo3(signature = (data, mac, *, raw = Given::NOT), text_signature = "($self, data, mac, *, raw=False)")]
+    fn verify_mac(
+        &self,
+        py: Python<'_>,
+        data: &Bound<'_, PyAny>,
+        mac: &Bound<'_, PyAny>,
+        raw: Given<'_>,
+    ) -> Result<()> {
+        let (data, raw) = (bytes(data, "data")?, is_raw(&raw)?);
+        let data = data.as_slice();
+        if raw {
+            let mac = bytes(mac, "mac")?;
+            return Ok(self.calls.long(py, || self.core.verify_mac_raw(data, mac.as_slice()))?);
+        }
+        let mac = Argument::ciphertext(mac, "mac")?;
+        let mac = mac.as_slice();
+        self.looking_up(py, mac, data.len(), || self.core.verify_mac(data, mac))
+    }
+
+    /// Encrypts everything that a binary file object gives into another one, in constant memory.
+    ///
+    /// For keys of kind "stream". Gives the number of bytes read. `progress` is called with the number of bytes done,
+    /// after each MiB. What was written before a failure is no whole stream, and does not decrypt.
+    ///
+    /// Raises Storage where the reader, the writer or `progress` raises, whose exception is the `__cause__`;
+    /// InvalidArgument where they give something else than bytes and counts, and for keys of other kinds.
+    #[pyo3(
+        signature = (reader, writer, aad = Given::NOT, *, context = None, progress = None),
+        text_signature = "($self, reader, writer, aad=b'', *, context=None, progress=None)"
+    )]
+    fn encrypt_stream<'py>(
+        &self,
+        py: Python<'py>,
+        reader: &Bound<'py, PyAny>,
+        writer: &Bound<'py, PyAny>,
+        aad: Given<'py>,
+        context: Option<&Bound<'py, PyAny>>,
+        progress: Option<&Bound<'py, PyAny>>,
+    ) -> Result<u64> {
+        let (reader, writer, mut teller) =
+            (Reader::new(reader)?, Writer::new(writer)?, Teller::new(progress)?);
+        let binding = Binding::new(&aad, context)?;
+        Ok(self.calls.long(py, move || {
+            self.core.encrypt_stream_with(reader, writer, binding.aad(), &mut |done| teller.tell(done))
+        })?)
+    }
+
+    /// Decrypts a stream from a binary file object into another one, in constant memory. Gives the bytes written.
+    ///
+    /// Only verified parts are written, but they are provisional until this returns: that a stream was cut is noticed
+    /// at its end. Where that matters use `decrypt_file`, or throw away what was written on failure.
+    ///
+    /// Raises DecryptionFailed where anything is wrong with the stream, the key or the aad; else as `encrypt_stream`.
+    #[pyo3(
+        signature = (reader, writer, aad = Given::NOT, *, context = None, progress = None),
+        text_signature = "($self, reader, writer, aad=b'', *, context=None, progress=None)"
+    )]
+    fn decrypt_stream<'py>(
+        &self,
+        py: Python<'py>,
+        reader: &Bound<'py, PyAny>,
+        writer: &Bound<'py, PyAny>,
+        aad: Given<'py>,
+        context: Option<&Bound<'py, PyAny>>,
+        progress: Option<&Bound<'py, PyAny>>,
+    ) -> Result<u64> {
+        let (reader, writer, mut teller) =
+            (Reader::new(reader)?, Writer::new(writer)?, Teller::new(progress)?);
+        let binding = Binding::new(&aad, context)?;
+        Ok(self.calls.long(py, move || {
+            self.core.decrypt_stream_with(reader, writer, binding.aad(), &mut |done| teller.tell(done))
+        })?)
+    }
+
+    /// Encrypts a file into another one; gives the number of bytes read. For keys of kind "stream".
+    ///
+    /// The target appears under its name, with mode 0600, once it is whole and on disk; on failure nothing of it is
+    /// left. `force` replaces a file that is there. `progress` is called with the number of bytes done.
+    ///
+    /// Raises NotFound without a source; AlreadyExists where the target is there; InvalidArgument where both are one
+    /// file, or one is the store's own; Storage, StorageFull, PermissionDenied.
+    #[pyo3(
+        signature = (source, target, aad = Given::NOT, *, context = None, force = Given::NOT, progress = None),
+        text_signature = "($self, source, target, aad=b'', *, context=None, force=False, progress=None)"
+    )]
+    #[allow(clippy::too_many_arguments)]
+    fn encrypt_file<'py>(
+        &self,
+        py: Python<'py>,
+        source: &Bound<'py, PyAny>,
+        target: &Bound<'py, PyAny>,
+        aad: Given<'py>,
+        context: Option<&Bound<'py, PyAny>>,
+        force: Given<'py>,
+        progress: Option<&Bound<'py, PyAny>>,
+    ) -> Result<u64> {
+        let (from, to) = (path(source, "source")?, path(target, "target")?);
+        let (options, mut teller) = (file_options(&force)?, Teller::new(progress)?);
+        let binding = Binding::new(&aad, context)?;
+        Ok(self.calls.long(py, move || {
+            self.core.encrypt_file_with(from, to, binding.aad(), &options, &mut |done| teller.tell(done))
+        })?)
+    }
+
+    /// Decrypts a file into another one; gives the number of bytes written. Otherwise as `encrypt_file`.
+    ///
+    /// Nothing appears under the target's name before the whole stream was verified. Raises DecryptionFailed where
+    /// anything is wrong with the stream, the key or the aad.
+    #[pyo3(
+        signature = (source, target, aad = Given::NOT, *, context = None, force = Given::NOT, progress = None),
+        text_signature = "($self, source, target, aad=b'', *, context=None, force=False, progress=None)"
+    )]
+    #[allow(clippy::too_many_arguments)]
+    fn decrypt_file<'py>(
+        &self,
+        py: Python<'py>,
+        source: &Bound<'py, PyAny>,
+        target: &Bound<'py, PyAny>,
+        aad: Given<'py>,
+        context: Option<&Bound<'py, PyAny>>,
+        force: Given<'py>,
+        progress: Option<&Bound<'py, PyAny>>,
+    ) -> Result<u64> {
+        let (from, to) = (path(source, "source")?, path(target, "target")?);
+        let (options, mut teller) = (file_options(&force)?, Teller::new(progress)?);
+        let binding = Binding::new(&aad, context)?;
+        Ok(self.calls.long(py, move || {
+            self.core.decrypt_file_with(from, to, binding.aad(), &options, &mut |done| teller.tell(done))
+        })?)
+    }
+
+    /// Begins to encrypt a stream whose parts are pushed: `update` and `finish` give ciphertext.
+    ///
+    /// For keys of kind "stream". Raises InvalidArgument for keys of other kinds; KeyUnavailable.
+    #[pyo3(
+        signature = (aad = Given::NOT, *, context = None),
+        text_signature = "($self, aad=b'', *, context=None)"
+    )]
+    fn stream_encryptor<'py>(
+        &self,
+        py: Python<'py>,
+        aad: Given<'py>,
+        context: Option<&Bound<'py, PyAny>>,
+    ) -> Result<StreamEncryptor> {
+        let binding = Binding::new(&aad, context)?;
+        let core = self.calls.long(py, || self.core.stream_encryptor(binding.aad()))?;
+        Ok(StreamEncryptor::new(core, self.calls.clone(), self.owner.clone_ref(py)))
+    }
+
+    /// Begins to decrypt a stream whose parts are pushed: `update` and `finish` give plaintext.
+    ///
+    /// For keys of kind "stream". Raises InvalidArgument for keys of other kinds.
+    #[pyo3(
+        signature = (aad = Given::NOT, *, context = None),
+        text_signature = "($self, aad=b'', *, context=None)"
+    )]
+    fn stream_decryptor<'py>(
+        &self,
+        py: Python<'py>,
+        aad: Given<'py>,
+        context: Option<&Bound<'py, PyAny>>,
+    ) -> Result<StreamDecryptor> {
+        let binding = Binding::new(&aad, context)?;
+        let core = self.calls.long(py, || self.core.stream_decryptor(binding.aad()))?;
+        Ok(StreamDecryptor::new(core, self.calls.clone(), self.owner.clone_ref(py)))
+    }
+
     /// The index to store beside the value and to search for: a keyed hash, stable while data keys rotate.
     ///
     /// `value` is text or bytes; None gives None, so that a NULL stays one. `field` names what is indexed, as
     /// in "users.email". Keys of one purpose give the same index for a value and field; a key without a purpose
     /// has an index root of its own. Equal values are seen to be equal, and how often; fewer `bits` (1 to 256)
-    /// blur that. An empty value has an index like any other.
+    /// blur that. `kind` is "exact"; "prefix" or "suffix", of `length` characters; or "soundex". `normalize` names
+    /// what is done to the value first, in order: "casefold", "nfkc", "digits", "trim", "collapse_spaces". An empty
+    /// value has an index like any other.
     ///
-    /// Raises InvalidArgument for an empty field, an unknown kind or bits out of range.
+    /// Raises InvalidArgument for an empty field, an unknown kind or normaliser, bits or length out of range, and
+    /// bytes that are no text where the options read text.
     #[pyo3(
-        signature = (value, field, *, kind = Given::NOT, bits = Given::NOT),
-        text_signature = "($self, value, field, *, kind='exact', bits=128)"
+        signature = (value, field, *, kind = Given::NOT, length = None, bits = Given::NOT, normalize = Given::NOT),
+        text_signature = "($self, value, field, *, kind='exact', length=None, bits=128, normalize=())"
     )]
+    #[allow(clippy::too_many_arguments)]
     fn blind_index<'py>(
         &self,
         py: Python<'py>,
         value: &Bound<'py, PyAny>,
         field: &Bound<'py, PyAny>,
         kind: Given<'py>,
+        length: Option<&Bound<'py, PyAny>>,
         bits: Given<'py>,
+        normalize: Given<'py>,
     ) -> Result<Option<Bound<'py, PyBytes>>> {
-        let (field, options) = index_options(field, &kind, &bits)?;
+        let field = text(field, "field")?;
+        let options = index::options(&kind, length, &bits, &normalize)?;
         if value.is_none() {
             return Ok(None);
         }
@@ -222,25 +541,100 @@ impl Key {
     ///
     /// None gives None. Otherwise as `blind_index`.
     #[pyo3(
-        signature = (value, field, *, kind = Given::NOT, bits = Given::NOT),
-        text_signature = "($self, value, field, *, kind='exact', bits=128)"
+        signature = (value, field, *, kind = Given::NOT, length = None, bits = Given::NOT, normalize = Given::NOT),
+        text_signature = "($self, value, field, *, kind='exact', length=None, bits=128, normalize=())"
     )]
+    #[allow(clippy::too_many_arguments)]
     fn blind_indexes<'py>(
         &self,
         py: Python<'py>,
         value: &Bound<'py, PyAny>,
         field: &Bound<'py, PyAny>,
         kind: Given<'py>,
+        length: Option<&Bound<'py, PyAny>>,
         bits: Given<'py>,
+        normalize: Given<'py>,
     ) -> Result<Option<Bound<'py, PyList>>> {
-        let (field, options) = index_options(field, &kind, &bits)?;
+        let field = text(field, "field")?;
+        let options = index::options(&kind, length, &bits, &normalize)?;
         if value.is_none() {
             return Ok(None);
         }
         let value = indexed(value)?;
         let value = value.as_slice();
         let found = self.calls.sized(py, value.len(), || self.core.blind_indexes(value, field, &options))?;
-        Ok(Some(PyList::new(py, found.iter().map(|index| PyBytes::new(py, index)))?))
+        Ok(Some(indexes(py, &found)?))
+    }
+
+    /// `blind_index` of many values in one call. What is None stays None.
+    ///
+    /// Raises as `blind_index` does, with the place as `index`; LimitExceeded past 100,000 values.
+    #[pyo3(
+        signature = (values, field, *, kind = Given::NOT, length = None, bits = Given::NOT, normalize = Given::NOT),
+        text_signature = "($self, values, field, *, kind='exact', length=None, bits=128, normalize=())"
+    )]
+    #[allow(clippy::too_many_arguments)]
+    fn blind_index_many<'py>(
+        &self,
+        py: Python<'py>,
+        values: &Bound<'py, PyAny>,
+        field: &Bound<'py, PyAny>,
+        kind: Given<'py>,
+        length: Option<&Bound<'py, PyAny>>,
+        bits: Given<'py>,
+        normalize: Given<'py>,
+    ) -> Result<Bound<'py, PyList>> {
+        let options = index::options(&kind, length, &bits, &normalize)?;
+        index::many(py, &self.core, &self.calls, values, text(field, "field")?, &options)
+    }
+
+    /// One index of several fields with their values, found only by who knows all of them.
+    ///
+    /// `values` is a dict of fields to values, or a list of pairs; their order does not matter. The options hold for
+    /// every value. Where a value is None there is no index, but None. Otherwise as `blind_index`.
+    #[pyo3(
+        signature = (values, *, kind = Given::NOT, length = None, bits = Given::NOT, normalize = Given::NOT),
+        text_signature = "($self, values, *, kind='exact', length=None, bits=128, normalize=())"
+    )]
+    #[allow(clippy::too_many_arguments)]
+    fn blind_index_compound<'py>(
+        &self,
+        py: Python<'py>,
+        values: &Bound<'py, PyAny>,
+        kind: Given<'py>,
+        length: Option<&Bound<'py, PyAny>>,
+        bits: Given<'py>,
+        normalize: Given<'py>,
+    ) -> Result<Option<Bound<'py, PyBytes>>> {
+        let options = index::options(&kind, length, &bits, &normalize)?;
+        Fields::new(values)?.with(|values, size| {
+            let index = self.calls.sized(py, size, || self.core.blind_index_compound(values, &options))?;
+            Ok(PyBytes::new(py, &index))
+        })
+    }
+
+    /// The compound indexes under all live versions of the index root, newest first: search for any of them.
+    ///
+    /// Otherwise as `blind_index_compound`.
+    #[pyo3(
+        signature = (values, *, kind = Given::NOT, length = None, bits = Given::NOT, normalize = Given::NOT),
+        text_signature = "($self, values, *, kind='exact', length=None, bits=128, normalize=())"
+    )]
+    #[allow(clippy::too_many_arguments)]
+    fn blind_indexes_compound<'py>(
+        &self,
+        py: Python<'py>,
+        values: &Bound<'py, PyAny>,
+        kind: Given<'py>,
+        length: Option<&Bound<'py, PyAny>>,
+        bits: Given<'py>,
+        normalize: Given<'py>,
+    ) -> Result<Option<Bound<'py, PyList>>> {
+        let options = index::options(&kind, length, &bits, &normalize)?;
+        Fields::new(values)?.with(|values, size| {
+            let found = self.calls.sized(py, size, || self.core.blind_indexes_compound(values, &options))?;
+            indexes(py, &found)
+        })
     }
 
     fn __repr__(&self) -> String {
@@ -352,25 +746,14 @@ fn tag_of_text(ciphertext: &[u8]) -> Option<u32> {
     }
 }
 
-/// A value for a blind index.
-fn indexed<'a>(value: &'a Bound<'_, PyAny>) -> Result<Argument<'a>> {
-    match value.cast::<PyString>() {
-        Ok(value) => text(value, "value").map(|text| Argument::Borrowed(text.as_bytes())),
-        Err(_) => bytes(value, "value"),
-    }
+fn indexes<'py>(py: Python<'py>, found: &[Vec<u8>]) -> Result<Bound<'py, PyList>> {
+    Ok(PyList::new(py, found.iter().map(|index| PyBytes::new(py, index)))?)
 }
 
-fn index_options<'a>(
-    field: &'a Bound<'_, PyAny>,
-    kind: &Given<'_>,
-    bits: &Given<'_>,
-) -> Result<(&'a str, IndexOptions)> {
-    let mut options = IndexOptions::new();
-    if let Some(kind) = kind.value() {
-        options.kind = text(kind, "kind")?.to_owned();
-    }
-    if let Some(bits) = bits.value() {
-        options.bits = count(bits, "bits", "an integer, 1 to 256")?;
-    }
-    Ok((text(field, "field")?, options))
+fn is_raw(raw: &Given<'_>) -> Result<bool> {
+    raw.value().map_or(Ok(false), |raw| boolean(raw, "raw"))
+}
+
+fn file_options(force: &Given<'_>) -> Result<FileOptions> {
+    Ok(FileOptions::new().force(force.value().map_or(Ok(false), |force| boolean(force, "force"))?))
 }

@@ -6,11 +6,17 @@
 #![deny(unsafe_code)]
 
 mod arguments;
+mod batch;
 mod calls;
+mod clock;
 mod errors;
+mod index;
 mod infos;
 mod key;
+mod master_key;
 mod store;
+mod stream;
+mod transfer;
 
 use pyo3::prelude::*;
 
@@ -19,14 +25,21 @@ mod _native {
     use pyo3::prelude::*;
     use pyo3::types::{PyBytes, PyString};
 
-    use crate::arguments::{Argument, bytes, text};
+    use crate::arguments::{Argument, Given, bytes, text};
     use crate::calls::sized;
     use crate::errors::Result;
+    use crate::index;
 
     #[pymodule_export]
     use crate::key::Key;
     #[pymodule_export]
+    use crate::master_key::{Passphrase, RecoveryKey, Shares};
+    #[pymodule_export]
     use crate::store::{Store, open};
+    #[pymodule_export]
+    use crate::stream::{StreamDecryptor, StreamEncryptor};
+    #[pymodule_export]
+    use crate::transfer::restore;
 
     /// The version of keyfold.
     #[pymodule_export]
@@ -66,6 +79,33 @@ mod _native {
     fn from_text<'py>(py: Python<'py>, value: &Bound<'py, PyAny>) -> Result<Bound<'py, PyBytes>> {
         let text = text(value, "value")?;
         Ok(PyBytes::new(py, &sized(py, text.len(), || keyfold::from_text(text))?))
+    }
+
+    /// What a blind index of these values, text or bytes, would tell whoever reads its column. Opens no store.
+    ///
+    /// The options are those of `Key.blind_index`.
+    ///
+    /// Raises as that does, with the place as `index`; LimitExceeded past 1,000,000 values.
+    #[pyfunction]
+    #[pyo3(
+        signature = (values, *, kind = Given::NOT, length = None, bits = Given::NOT, normalize = Given::NOT),
+        text_signature = "(values, *, kind='exact', length=None, bits=128, normalize=())"
+    )]
+    fn index_report<'py>(
+        py: Python<'py>,
+        values: &Bound<'py, PyAny>,
+        kind: Given<'py>,
+        length: Option<&Bound<'py, PyAny>>,
+        bits: Given<'py>,
+        normalize: Given<'py>,
+    ) -> Result<Bound<'py, PyAny>> {
+        index::report(py, values, &index::options(&kind, length, &bits, &normalize)?)
+    }
+
+    /// The purposes that every store has.
+    #[pyfunction]
+    fn purposes() -> [&'static str; keyfold::PURPOSES.len()] {
+        keyfold::PURPOSES
     }
 
     /// Name, code and retryability of every kind of error, for the test that compares them with the classes.

@@ -1,19 +1,22 @@
 //! The native half of `keyfold.Store`.
 
-use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
-
-use keyfold::{CallbackError, CreateKey, KeyFilter, MasterKey, OpenOptions};
+use keyfold::{
+    AddRecipient, CreateKey, KeyFilter, OpenOptions, PurposeOptions, RotateKey, VersionState, limits,
+};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyString};
+use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
 
 use crate::arguments::{
-    self, Argument, Binding, Given, boolean, bytes, count, duration, optional_text, refused, shown_type, text,
+    self, Argument, Binding, Given, boolean, count, duration, items, optional_duration, optional_text,
+    optional_version, path, refused, text, version,
 };
 use crate::calls::LongCalls;
-use crate::errors::{NotBytes, Result, invalid};
+use crate::errors::{Result, invalid};
+use crate::index::scope;
 use crate::infos;
 use crate::key::{Key, open_bytes, seal};
+use crate::master_key::read_master_key;
+use crate::transfer::{self, Pages, Protection};
 
 /// What `keyfold.Store` holds.
 #[pyclass(module = "keyfold._native", frozen)]
@@ -37,18 +40,26 @@ pub fn open(
     fingerprint: Option<&Bound<'_, PyAny>>,
     actor: Option<&Bound<'_, PyAny>>,
     allow_network_fs: &Bound<'_, PyAny>,
+    mode: &Bound<'_, PyAny>,
+    immutable: &Bound<'_, PyAny>,
+    production: &Bound<'_, PyAny>,
+    insecure_dev: &Bound<'_, PyAny>,
+    require_mlock: &Bound<'_, PyAny>,
+    clock: Option<&Bound<'_, PyAny>>,
 ) -> Result<Store> {
-    let path: PathBuf =
-        path.extract().map_err(|_| refused(path, "path", "text (str) or a path (os.PathLike)"))?;
-    if path.as_os_str().as_bytes().contains(&0) {
-        return Err(invalid("path has a zero byte, which no file name may have"));
-    }
+    let path = self::path(path, "path")?;
     let mut options = OpenOptions::new()
         .create(boolean(create, "create")?)
         .refresh_interval(duration(refresh_interval, "refresh_interval")?)
         .max_stale(duration(max_stale, "max_stale")?)
         .busy_timeout(duration(busy_timeout, "busy_timeout")?)
-        .allow_network_fs(boolean(allow_network_fs, "allow_network_fs")?);
+        .allow_network_fs(boolean(allow_network_fs, "allow_network_fs")?)
+        .immutable(boolean(immutable, "immutable")?)
+        .production(boolean(production, "production")?)
+        .insecure_dev(boolean(insecure_dev, "insecure_dev")?)
+        .require_mlock(boolean(require_mlock, "require_mlock")?);
+    options.mode = Some(text(mode, "mode")?.to_owned());
+    options.clock = crate::clock::read(clock)?;
     options.anchor = optional_text(anchor, "anchor")?;
     options.fingerprint = optional_text(fingerprint, "fingerprint")?;
     options.actor = optional_text(actor, "actor")?;
@@ -56,33 +67,6 @@ pub fn open(
     let calls = LongCalls::default();
     let core = calls.long(py, || keyfold::Store::open_with(path, &master_key, &options))?;
     Ok(Store { core, calls })
-}
-
-fn read_master_key(value: &Bound<'_, PyAny>) -> Result<MasterKey> {
-    if let Ok(named) = value.cast::<PyString>() {
-        return Ok(MasterKey::parse(text(named, "master_key")?)?);
-    }
-    if !value.is_callable() {
-        let Ok(secret) = bytes(value, "master_key") else {
-            return Err(refused(
-                value,
-                "master_key",
-                "32 bytes, text (base64, env:NAME, file:PATH or fd:N), or a callable that gives 32 bytes",
-            ));
-        };
-        return Ok(MasterKey::bytes(secret.as_slice())?);
-    }
-    let function = value.clone().unbind();
-    Ok(MasterKey::callback(move || Python::attach(|py| ask(function.bind(py)))))
-}
-
-/// Asks a callable for the master key.
-fn ask(function: &Bound<'_, PyAny>) -> std::result::Result<Vec<u8>, CallbackError> {
-    let answer = function.call0()?;
-    let Ok(secret) = bytes(&answer, "") else {
-        return Err(NotBytes(shown_type(&answer)).into());
-    };
-    Ok(secret.as_slice().to_vec())
 }
 
 #[pymethods]
@@ -97,30 +81,30 @@ impl Store {
         Ok(Key::new(key, self.calls.clone(), owner))
     }
 
-    #[allow(clippy::too_many_arguments)]
+    /// The options are those of `keyfold.Store.create_key`, by name.
     fn create_key<'py>(
         &self,
         py: Python<'py>,
         key_id: &Bound<'py, PyAny>,
-        kind: &Bound<'py, PyAny>,
-        algorithm: Option<&Bound<'py, PyAny>>,
-        purpose: Option<&Bound<'py, PyAny>>,
-        exportable: &Bound<'py, PyAny>,
-        description: Option<&Bound<'py, PyAny>>,
-        labels: Option<&Bound<'py, PyAny>>,
-        exist_ok: &Bound<'py, PyAny>,
+        options: &Bound<'py, PyDict>,
     ) -> Result<Bound<'py, PyAny>> {
         let key_id = text(key_id, "key_id")?;
-        let mut options = CreateKey::new()
-            .exportable(boolean(exportable, "exportable")?)
-            .exist_ok(boolean(exist_ok, "exist_ok")?);
-        options.kind = Some(text(kind, "kind")?.to_owned());
-        options.algorithm = optional_text(algorithm, "algorithm")?;
-        options.purpose = optional_text(purpose, "purpose")?;
-        options.description = optional_text(description, "description")?;
-        options.labels = arguments::labels(labels)?;
+        let options = key_options(options.as_any())?;
         let info = self.calls.long(py, || self.core.create_key(key_id, &options))?;
         Ok(infos::key_info(py, &info)?)
+    }
+
+    fn create_keys<'py>(&self, py: Python<'py>, keys: &Bound<'py, PyAny>) -> Result<Vec<Bound<'py, PyAny>>> {
+        let wanted = "a list of key ids, or of pairs (key_id, options)";
+        let keys = items(keys, "keys", wanted, limits::CREATE_KEYS)?;
+        let mut read = Vec::with_capacity(keys.len());
+        for (place, key) in keys.iter().enumerate() {
+            read.push(key_and_options(key).map_err(|failure| failure.at(place))?);
+        }
+        let keys: Vec<(&str, CreateKey)> =
+            read.iter().map(|(key_id, options)| (key_id.as_str(), options.clone())).collect();
+        let made = self.calls.long(py, || self.core.create_keys(&keys))?;
+        Ok(made.iter().map(|info| infos::key_info(py, info)).collect::<PyResult<_>>()?)
     }
 
     fn key_info<'py>(&self, py: Python<'py>, key_id: &Bound<'py, PyAny>) -> Result<Bound<'py, PyAny>> {
@@ -135,6 +119,7 @@ impl Store {
         py: Python<'py>,
         kind: Option<&Bound<'py, PyAny>>,
         purpose: Option<&Bound<'py, PyAny>>,
+        state: Option<&Bound<'py, PyAny>>,
         algorithm: Option<&Bound<'py, PyAny>>,
         labels: Option<&Bound<'py, PyAny>>,
         search: Option<&Bound<'py, PyAny>>,
@@ -144,6 +129,7 @@ impl Store {
         let mut filter = KeyFilter::new();
         filter.kind = optional_text(kind, "kind")?;
         filter.purpose = optional_text(purpose, "purpose")?;
+        filter.state = optional_text(state, "state")?;
         filter.algorithm = optional_text(algorithm, "algorithm")?;
         filter.labels = arguments::labels(labels)?;
         filter.search = optional_text(search, "search")?;
@@ -163,10 +149,238 @@ impl Store {
         Ok(found.iter().map(|info| infos::version_info(py, info)).collect::<PyResult<_>>()?)
     }
 
-    fn rotate_key<'py>(&self, py: Python<'py>, key_id: &Bound<'py, PyAny>) -> Result<Bound<'py, PyAny>> {
+    fn key_usage<'py>(&self, py: Python<'py>, key_id: &Bound<'py, PyAny>) -> Result<Vec<Bound<'py, PyAny>>> {
         let key_id = text(key_id, "key_id")?;
-        let info = self.calls.long(py, || self.core.rotate_key(key_id))?;
+        let found = self.calls.long(py, || self.core.key_usage(key_id))?;
+        Ok(found.iter().map(|usage| infos::version_usage(py, usage)).collect::<PyResult<_>>()?)
+    }
+
+    fn rotate_key<'py>(
+        &self,
+        py: Python<'py>,
+        key_id: &Bound<'py, PyAny>,
+        stage: &Bound<'py, PyAny>,
+        algorithm: Option<&Bound<'py, PyAny>>,
+    ) -> Result<Bound<'py, PyAny>> {
+        let key_id = text(key_id, "key_id")?;
+        let mut options = RotateKey::new().stage(boolean(stage, "stage")?);
+        options.algorithm = optional_text(algorithm, "algorithm")?;
+        let info = self.calls.long(py, || self.core.rotate_key_with(key_id, &options))?;
         Ok(infos::version_info(py, &info)?)
+    }
+
+    fn promote_version<'py>(
+        &self,
+        py: Python<'py>,
+        key_id: &Bound<'py, PyAny>,
+        version: &Bound<'py, PyAny>,
+    ) -> Result<Bound<'py, PyAny>> {
+        let (key_id, version) = (text(key_id, "key_id")?, self::version(version)?);
+        let info = self.calls.long(py, || self.core.promote_version(key_id, version))?;
+        Ok(infos::version_info(py, &info)?)
+    }
+
+    fn set_version_state<'py>(
+        &self,
+        py: Python<'py>,
+        key_id: &Bound<'py, PyAny>,
+        version: &Bound<'py, PyAny>,
+        state: &Bound<'py, PyAny>,
+        reason: Option<&Bound<'py, PyAny>>,
+    ) -> Result<Bound<'py, PyAny>> {
+        let (key_id, version) = (text(key_id, "key_id")?, self::version(version)?);
+        let state: VersionState = text(state, "state")?.parse()?;
+        let reason = optional_text(reason, "reason")?;
+        let info =
+            self.calls.long(py, || self.core.set_version_state(key_id, version, state, reason.as_deref()))?;
+        Ok(infos::version_info(py, &info)?)
+    }
+
+    fn archive_key<'py>(&self, py: Python<'py>, key_id: &Bound<'py, PyAny>) -> Result<Bound<'py, PyAny>> {
+        let key_id = text(key_id, "key_id")?;
+        let info = self.calls.long(py, || self.core.archive_key(key_id))?;
+        Ok(infos::key_info(py, &info)?)
+    }
+
+    fn schedule_destruction<'py>(
+        &self,
+        py: Python<'py>,
+        key_id: &Bound<'py, PyAny>,
+        version: &Bound<'py, PyAny>,
+        delay: &Bound<'py, PyAny>,
+    ) -> Result<Bound<'py, PyAny>> {
+        let (key_id, version) = (text(key_id, "key_id")?, self::version(version)?);
+        let delay = duration(delay, "delay")?;
+        let info = self.calls.long(py, || self.core.schedule_destruction(key_id, version, Some(delay)))?;
+        Ok(infos::version_info(py, &info)?)
+    }
+
+    fn cancel_destruction<'py>(
+        &self,
+        py: Python<'py>,
+        key_id: &Bound<'py, PyAny>,
+        version: &Bound<'py, PyAny>,
+    ) -> Result<Bound<'py, PyAny>> {
+        let (key_id, version) = (text(key_id, "key_id")?, self::version(version)?);
+        let info = self.calls.long(py, || self.core.cancel_destruction(key_id, version))?;
+        Ok(infos::version_info(py, &info)?)
+    }
+
+    fn run_due<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyAny>> {
+        let report = self.calls.long(py, || self.core.run_due())?;
+        Ok(infos::run_due_report(py, &report)?)
+    }
+
+    fn purge(&self, py: Python<'_>) -> Result<bool> {
+        Ok(self.calls.long(py, || self.core.purge())?)
+    }
+
+    fn purge_pending(&self, py: Python<'_>) -> Result<bool> {
+        Ok(self.calls.long(py, || self.core.purge_pending())?)
+    }
+
+    fn register_purpose<'py>(
+        &self,
+        py: Python<'py>,
+        purpose: &Bound<'py, PyAny>,
+        description: Option<&Bound<'py, PyAny>>,
+        rotation_period: Option<&Bound<'py, PyAny>>,
+        update: &Bound<'py, PyAny>,
+    ) -> Result<Bound<'py, PyAny>> {
+        let purpose = text(purpose, "purpose")?;
+        let mut options = PurposeOptions::new().update(boolean(update, "update")?);
+        options.description = optional_text(description, "description")?;
+        options.rotation_period = optional_duration(rotation_period, "rotation_period")?;
+        let info = self.calls.long(py, || self.core.register_purpose(purpose, &options))?;
+        Ok(infos::purpose_info(py, &info)?)
+    }
+
+    fn purposes<'py>(&self, py: Python<'py>) -> Result<Vec<Bound<'py, PyAny>>> {
+        let found = self.calls.long(py, || self.core.purposes())?;
+        Ok(found.iter().map(|info| infos::purpose_info(py, info)).collect::<PyResult<_>>()?)
+    }
+
+    /// `owner` as for `key`.
+    fn key_for(&self, py: Python<'_>, purpose: &Bound<'_, PyAny>, owner: Py<PyAny>) -> Result<Key> {
+        let purpose = text(purpose, "purpose")?;
+        let key = self.calls.long(py, || self.core.key_for(purpose))?;
+        Ok(Key::new(key, self.calls.clone(), owner))
+    }
+
+    fn index_salts<'py>(
+        &self,
+        py: Python<'py>,
+        purpose: Option<&Bound<'py, PyAny>>,
+        key_id: Option<&Bound<'py, PyAny>>,
+    ) -> Result<Vec<Bound<'py, PyAny>>> {
+        let scope = self::scope(purpose, key_id)?;
+        let found = self.calls.long(py, || self.core.index_salts(scope))?;
+        Ok(found.iter().map(|info| infos::index_salt_info(py, info)).collect::<PyResult<_>>()?)
+    }
+
+    fn rotate_index_salt<'py>(
+        &self,
+        py: Python<'py>,
+        purpose: Option<&Bound<'py, PyAny>>,
+        key_id: Option<&Bound<'py, PyAny>>,
+    ) -> Result<Bound<'py, PyAny>> {
+        let scope = self::scope(purpose, key_id)?;
+        let info = self.calls.long(py, || self.core.rotate_index_salt(scope))?;
+        Ok(infos::index_salt_info(py, &info)?)
+    }
+
+    fn retire_index_salt(
+        &self,
+        py: Python<'_>,
+        purpose: Option<&Bound<'_, PyAny>>,
+        key_id: Option<&Bound<'_, PyAny>>,
+        version: &Bound<'_, PyAny>,
+    ) -> Result<()> {
+        let (scope, version) = (self::scope(purpose, key_id)?, self::version(version)?);
+        Ok(self.calls.long(py, || self.core.retire_index_salt(scope, version))?)
+    }
+
+    fn get_index_salt<'py>(
+        &self,
+        py: Python<'py>,
+        purpose: Option<&Bound<'py, PyAny>>,
+        key_id: Option<&Bound<'py, PyAny>>,
+        version: Option<&Bound<'py, PyAny>>,
+    ) -> Result<Bound<'py, PyBytes>> {
+        let (scope, version) = (self::scope(purpose, key_id)?, optional_version(version)?);
+        let salt = self.calls.long(py, || self.core.get_index_salt(scope, version))?;
+        Ok(PyBytes::new(py, &salt))
+    }
+
+    fn derive_key<'py>(
+        &self,
+        py: Python<'py>,
+        key_id: &Bound<'py, PyAny>,
+        purpose: &Bound<'py, PyAny>,
+        length: &Bound<'py, PyAny>,
+        version: Option<&Bound<'py, PyAny>>,
+    ) -> Result<Bound<'py, PyBytes>> {
+        let (key_id, purpose) = (text(key_id, "key_id")?, text(purpose, "purpose")?);
+        let length = count(length, "length", "an integer, 1 to 8160")?;
+        let version = optional_version(version)?;
+        let derived = self.calls.long(py, || self.core.derive_key(key_id, purpose, length, version))?;
+        Ok(PyBytes::new(py, &derived))
+    }
+
+    fn recipients<'py>(&self, py: Python<'py>) -> Result<Vec<Bound<'py, PyAny>>> {
+        let found = self.calls.long(py, || self.core.recipients())?;
+        Ok(found.iter().map(|info| infos::recipient_info(py, info)).collect::<PyResult<_>>()?)
+    }
+
+    fn add_recipient<'py>(
+        &self,
+        py: Python<'py>,
+        master_key: &Bound<'py, PyAny>,
+        recipient_id: Option<&Bound<'py, PyAny>>,
+        description: Option<&Bound<'py, PyAny>>,
+    ) -> Result<Bound<'py, PyAny>> {
+        let master_key = read_master_key(master_key)?;
+        let mut options = AddRecipient::new();
+        options.id = optional_text(recipient_id, "recipient_id")?;
+        options.description = optional_text(description, "description")?;
+        let info = self.calls.long(py, || self.core.add_recipient(&master_key, &options))?;
+        Ok(infos::recipient_info(py, &info)?)
+    }
+
+    fn remove_recipient<'py>(
+        &self,
+        py: Python<'py>,
+        recipient_id: &Bound<'py, PyAny>,
+    ) -> Result<Bound<'py, PyAny>> {
+        let recipient_id = text(recipient_id, "recipient_id")?;
+        let done = self.calls.long(py, || self.core.remove_recipient(recipient_id))?;
+        Ok(infos::master_key_rotation(py, &done)?)
+    }
+
+    fn test_recipient<'py>(
+        &self,
+        py: Python<'py>,
+        master_key: &Bound<'py, PyAny>,
+    ) -> Result<Bound<'py, PyAny>> {
+        let master_key = read_master_key(master_key)?;
+        let info = self.calls.long(py, || self.core.test_recipient(&master_key))?;
+        Ok(infos::recipient_info(py, &info)?)
+    }
+
+    fn drill<'py>(&self, py: Python<'py>, master_key: &Bound<'py, PyAny>) -> Result<Bound<'py, PyAny>> {
+        let master_key = read_master_key(master_key)?;
+        let report = self.calls.long(py, || self.core.drill(&master_key))?;
+        Ok(infos::drill_report(py, &report)?)
+    }
+
+    fn rotate_master_key<'py>(
+        &self,
+        py: Python<'py>,
+        new_master_key: Option<&Bound<'py, PyAny>>,
+    ) -> Result<Bound<'py, PyAny>> {
+        let new = new_master_key.map(read_master_key).transpose()?;
+        let done = self.calls.long(py, || self.core.rotate_master_key(new.as_ref()))?;
+        Ok(infos::master_key_rotation(py, &done)?)
     }
 
     #[pyo3(signature = (key_id, plaintext, aad, context))]
@@ -207,6 +421,117 @@ impl Store {
         Ok(found.iter().map(|info| infos::ciphertext_info(py, info)).collect::<PyResult<_>>()?)
     }
 
+    #[allow(clippy::too_many_arguments)]
+    fn import_key<'py>(
+        &self,
+        py: Python<'py>,
+        key_id: &Bound<'py, PyAny>,
+        material: &Bound<'py, PyAny>,
+        encoding: &Bound<'py, PyAny>,
+        as_version: &Bound<'py, PyAny>,
+        options: &Bound<'py, PyDict>,
+    ) -> Result<Bound<'py, PyAny>> {
+        let (key_id, encoding) = (text(key_id, "key_id")?, transfer::encoding(encoding)?);
+        let material = transfer::secret(material, "material")?;
+        let options =
+            transfer::import_key(key_options(options.as_any())?, boolean(as_version, "as_version")?);
+        let material = material.as_slice();
+        let info = self.calls.long(py, || self.core.import_key(key_id, material, encoding, &options))?;
+        Ok(infos::key_info(py, &info)?)
+    }
+
+    fn get_data_key<'py>(
+        &self,
+        py: Python<'py>,
+        key_id: &Bound<'py, PyAny>,
+        version: Option<&Bound<'py, PyAny>>,
+    ) -> Result<Bound<'py, PyBytes>> {
+        let (key_id, version) = (text(key_id, "key_id")?, optional_version(version)?);
+        Ok(PyBytes::new(py, &self.calls.long(py, || self.core.get_data_key(key_id, version))?))
+    }
+
+    fn get_encryption_key<'py>(
+        &self,
+        py: Python<'py>,
+        key_id: &Bound<'py, PyAny>,
+        key_bytes: &Bound<'py, PyAny>,
+        encoding: &Bound<'py, PyAny>,
+    ) -> Result<Bound<'py, PyAny>> {
+        let (key_id, encoding) = (text(key_id, "key_id")?, transfer::encoding(encoding)?);
+        let key_bytes = count(key_bytes, "key_bytes", "16, 24, 32 or 64")?;
+        let key = self.calls.long(py, || self.core.get_encryption_key(key_id, key_bytes, encoding))?;
+        transfer::exported(py, &key)
+    }
+
+    fn export_keyset<'py>(
+        &self,
+        py: Python<'py>,
+        key_id: &Bound<'py, PyAny>,
+        format: &Bound<'py, PyAny>,
+        passphrase: Option<&Bound<'py, PyAny>>,
+        under_key: Option<&Bound<'py, PyAny>>,
+        insecure_cleartext: &Bound<'py, PyAny>,
+    ) -> Result<Bound<'py, PyAny>> {
+        let (key_id, format) = (text(key_id, "key_id")?, transfer::format(format)?);
+        let protection = Protection::new(passphrase, under_key, insecure_cleartext)?;
+        let keyset = self.calls.long(py, || self.core.export_keyset(key_id, format, protection.get()))?;
+        Ok(infos::keyset(py, &keyset)?)
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn import_keyset<'py>(
+        &self,
+        py: Python<'py>,
+        key_id: &Bound<'py, PyAny>,
+        keyset: &Bound<'py, PyAny>,
+        passphrase: Option<&Bound<'py, PyAny>>,
+        under_key: Option<&Bound<'py, PyAny>>,
+        insecure_cleartext: &Bound<'py, PyAny>,
+        rotate: &Bound<'py, PyAny>,
+        options: &Bound<'py, PyDict>,
+    ) -> Result<Bound<'py, PyAny>> {
+        let (key_id, keyset) = (text(key_id, "key_id")?, transfer::secret(keyset, "keyset")?);
+        let protection = Protection::new(passphrase, under_key, insecure_cleartext)?;
+        let options = transfer::import_keyset(key_options(options.as_any())?, boolean(rotate, "rotate")?);
+        let keyset = keyset.as_slice();
+        let import = || self.core.import_keyset(key_id, keyset, protection.get(), &options);
+        Ok(infos::key_info(py, &self.calls.long(py, import)?)?)
+    }
+
+    fn quarantine(
+        &self,
+        py: Python<'_>,
+        kind: &Bound<'_, PyAny>,
+        id: &Bound<'_, PyAny>,
+        reason: &Bound<'_, PyAny>,
+    ) -> Result<()> {
+        let (kind, id, reason) = (text(kind, "kind")?, text(id, "id")?, text(reason, "reason")?);
+        Ok(self.calls.long(py, || self.core.quarantine(kind, id, reason))?)
+    }
+
+    fn quarantined<'py>(&self, py: Python<'py>) -> Result<Vec<Bound<'py, PyAny>>> {
+        let found = self.calls.long(py, || self.core.quarantined())?;
+        Ok(found.iter().map(|one| infos::quarantined(py, one)).collect::<PyResult<_>>()?)
+    }
+
+    fn backup<'py>(
+        &self,
+        py: Python<'py>,
+        path: &Bound<'py, PyAny>,
+        progress: Option<&Bound<'py, PyAny>>,
+    ) -> Result<Bound<'py, PyAny>> {
+        let path = self::path(path, "path")?;
+        let info = match Pages::new(progress)? {
+            None => self.calls.long(py, || self.core.backup(path))?,
+            Some(mut pages) => {
+                let info = self.calls.long(py, || self.core.backup_with(path, &mut |now| pages.tell(now)))?;
+                pages.raised()?;
+                info
+            }
+        };
+        Ok(infos::backup_info(py, &info)?)
+    }
+
     fn check<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyAny>> {
         let report = self.calls.long(py, || self.core.check())?;
         Ok(infos::check_report(py, &report)?)
@@ -214,6 +539,10 @@ impl Store {
 
     fn anchor(&self, py: Python<'_>) -> Result<String> {
         Ok(self.calls.long(py, || self.core.anchor())?.to_string())
+    }
+
+    fn is_verified(&self) -> bool {
+        self.core.is_verified()
     }
 
     fn fingerprint(&self) -> &str {
@@ -234,4 +563,41 @@ impl Store {
         let key_id = text(key_id, "key_id")?;
         Ok(self.calls.long(py, || self.core.key(key_id))?)
     }
+}
+
+/// One of `create_keys`.
+fn key_and_options(key: &Bound<'_, PyAny>) -> Result<(String, CreateKey)> {
+    if key.is_instance_of::<PyString>() {
+        return Ok((text(key, "a key id")?.to_owned(), CreateKey::new()));
+    }
+    match key.cast::<PyTuple>() {
+        Ok(pair) if pair.len() == 2 => {
+            let (key_id, options) = (pair.get_item(0)?, pair.get_item(1)?);
+            Ok((text(&key_id, "a key id")?.to_owned(), key_options(&options)?))
+        }
+        _ => Err(refused(key, "an item of keys", "a key id, or a pair (key_id, options)")),
+    }
+}
+
+/// The options of a new key, by name. What is None is left out.
+fn key_options(given: &Bound<'_, PyAny>) -> Result<CreateKey> {
+    let mut options = CreateKey::new();
+    arguments::each_item(given, "options", &mut |name, value| {
+        let name = text(name, "the name of an option")?;
+        match name {
+            "exportable" => options.exportable = boolean(value, name)?,
+            "exist_ok" => options.exist_ok = boolean(value, name)?,
+            "kind" => options.kind = Some(text(value, name)?.to_owned()),
+            "algorithm" | "purpose" | "description" | "labels" | "expires_in" if value.is_none() => {}
+            "algorithm" => options.algorithm = optional_text(Some(value), name)?,
+            "purpose" => options.purpose = optional_text(Some(value), name)?,
+            "description" => options.description = optional_text(Some(value), name)?,
+            "labels" => options.labels = arguments::labels(Some(value))?,
+            "expires_in" => options.expires_in = optional_duration(Some(value), name)?,
+            "on_limit" => options.on_limit = Some(text(value, name)?.to_owned()),
+            _ => return Err(invalid(format!("a key has no option {name:?}"))),
+        }
+        Ok(())
+    })?;
+    Ok(options)
 }

@@ -46,6 +46,50 @@ def test_everything_once(path: Path) -> None:
     asyncio.run(main())
 
 
+def test_the_rest_once(path: Path, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with keyfold.aio.open(path, MASTER_KEY) as store:
+            assert store.is_verified()
+            assert len(await store.create_keys(["a", ("b", {"kind": "derive", "purpose": "api"})])) == 2
+            assert (await store.rotate_key("a", stage=True)).state == "staged"
+            assert (await store.promote_version("a", 2)).is_current
+            assert (await store.set_version_state("a", 1, "disabled", reason="x")).state_reason == "x"
+            assert (await store.schedule_destruction("a", 1, delay="1d")).destroy_at
+            assert (await store.cancel_destruction("a", 1)).state == "disabled"
+            assert (await store.key_usage("a"))[0].version == 2
+            assert (await store.run_due()).destroyed == ()
+            assert await store.purge() is await store.purge_pending() is False
+            assert (await store.archive_key("a")).archived
+            assert (await store.register_purpose("chat")) in await store.purposes()
+            await store.create_key("chat-1", purpose="chat", expires_in="1d", on_limit="refuse")
+            assert (await store.key_for("chat")).id == "chat-1"
+            assert (await store.rotate_index_salt("chat")).version == 2
+            assert len(await store.get_index_salt("chat", version=1)) == 32
+            await store.retire_index_salt("chat", version=1)
+            assert len(await store.index_salts("chat")) == 1
+            assert len(await store.derive_key("b", "x", 16, version=1)) == 16
+            new = keyfold.generate_master_key()
+            info = await store.add_recipient(new, "new", description="x")
+            assert info in await store.recipients()
+            assert await store.test_recipient(new) == info
+            assert (await store.drill(new)).check.ok
+            assert (await store.remove_recipient("new")).kek_version == 2
+            assert (await store.rotate_master_key()).kek_version == 3
+            await store.import_key("raw", bytes(range(32)), "raw", exportable=True)
+            assert await store.get_data_key("raw") == bytes(range(32))
+            assert await store.get_encryption_key("raw", 32, "hex") == bytes(range(32)).hex()
+            keyset = await store.export_keyset("raw", insecure_cleartext=True)
+            await store.import_keyset("again", keyset.data, insecure_cleartext=True)
+            with pytest.raises(keyfold.InvalidArgument):
+                await store.quarantine("key", "pii", "x")
+            assert await store.quarantined() == []
+            backup = await store.backup(tmp_path / "backup")
+        done = await keyfold.aio.restore(tmp_path / "backup", path, MASTER_KEY, anchor=backup.anchor)
+        assert done.replaced
+
+    asyncio.run(main())
+
+
 def test_refusals(path: Path) -> None:
     async def main() -> None:
         with pytest.raises(keyfold.WrongMasterKey):
@@ -131,3 +175,9 @@ def test_both_stores_have_the_same_calls() -> None:
     assert calls(keyfold.Store) == calls(keyfold.aio.Store)
     plain, aio = inspect.signature(keyfold.open), inspect.signature(keyfold.aio.open)
     assert plain.parameters == aio.parameters
+    for name in ("encrypt_stream", "decrypt_stream", "encrypt_file", "decrypt_file"):
+        # Key and self are called differently, and the native signature is not annotated.
+        ours = list(inspect.signature(getattr(keyfold.Key, name)).parameters.values())[1:]
+        twin = list(inspect.signature(getattr(keyfold.aio, name)).parameters.values())[1:]
+        assert [(p.name, p.kind, p.default) for p in ours] == [(p.name, p.kind, p.default) for p in twin]
+    assert inspect.signature(keyfold.restore) == inspect.signature(keyfold.aio.restore)

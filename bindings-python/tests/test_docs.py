@@ -19,7 +19,7 @@ needs_mypy = pytest.mark.skipif(importlib.util.find_spec("mypy") is None, reason
 
 def test_the_readme_runs(tmp_path: Path) -> None:
     samples = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    assert len(samples) == 3
+    assert len(samples) == 9
     environment = {**os.environ, "KEYFOLD_MASTER_KEY": keyfold.generate_master_key()}
     for sample in samples:
         subprocess.run(

@@ -172,3 +172,29 @@ def _threads_after_import() -> int:
     import keyfold.aio  # noqa: F401
 
     return len(os.listdir("/proc/self/task"))
+
+
+def test_a_stream_and_a_batch_across_a_fork(store: keyfold.Store, pii: keyfold.Key) -> None:
+    """A batch goes on in the child; a stream that the parent began does not, and goes on in the parent."""
+    store.create_key("files", kind="stream")
+    files = store.key("files")
+    encryptor = files.stream_encryptor()
+    parts = [encryptor.update(b"a" * 100)]
+
+    def work() -> list[bytes]:
+        sealed = pii.encrypt_many([b"ada"] * 100)
+        assert pii.decrypt_many(sealed) == [b"ada"] * 100
+        try:
+            encryptor.update(bytes(1 << 21))
+        except keyfold.KeyfoldError:
+            return sealed
+        raise AssertionError("the child went on with the parent's stream")
+
+    children = [_start(FORK, work) for _ in range(8)]
+    sealed = pii.encrypt_many([b"ada"] * 100)
+    for finish in children:
+        sealed += finish()
+    assert len({one[5:17] for one in sealed}) == 900
+    parts.append(encryptor.finish())
+    decryptor = files.stream_decryptor()
+    assert decryptor.update(b"".join(parts)) + decryptor.finish() == b"a" * 100

@@ -29,7 +29,7 @@ def test_master_key_from_every_source(path: Path, tmp_path: Path, monkeypatch: p
     reader, writer = os.pipe()
     os.write(writer, MASTER_KEY.encode())
     os.close(writer)
-    secret = hashlib.sha256(b"a key").digest()
+    secret = hashlib.sha256(b"a key for the tests of keyfold").digest()
     sources: list[Any] = [
         None,
         secret,
@@ -128,7 +128,7 @@ def test_a_callable_may_use_keyfold_and_fork(path: Path) -> None:
         if child == 0:
             os._exit(0)
         assert os.waitpid(child, 0)[1] == 0
-        return hashlib.sha256(b"a key").digest()
+        return hashlib.sha256(b"a key for the tests of keyfold").digest()
 
     with keyfold.open(path, ask) as store:
         assert store.key_info("other").current_version == 2
@@ -284,7 +284,8 @@ def test_a_cycle_through_a_key_is_collected(path: Path) -> None:
     class Holder(keyfold.Store):
         key_of_mine: keyfold.Key
 
-    held: Any = Holder._open(path, MASTER_KEY, False, "1s", "60s", "5s", None, None, None, False)
+    options = (False, "1s", "60s", "5s", None, None, None, False, "admin", False, False, False, False, None)
+    held: Any = Holder._open(path, MASTER_KEY, *options)
     held.key_of_mine = held.key("pii")
     with pytest.warns(ResourceWarning):
         del held

@@ -42,4 +42,4 @@ pub use store::{
     RestoreInfo, RestoreOptions, RotateKey, RunDueFailure, RunDueReport, Store, VersionInfo, VersionUsage,
     restore,
 };
-pub use time::{Clock, Timestamp};
+pub use time::{Clock, Timestamp, parse_duration};

@@ -60,6 +60,8 @@ pub const KEY_MATERIAL_BYTES: usize = 1024;
 /// Highest generation that is believed of a store that does not verify, when a backup is restored over it: more acts
 /// than any store lives to see.
 pub(crate) const UNVERIFIED_GENERATION: u64 = 1 << 48;
+/// Highest version of a KEK that is believed of such a store.
+pub(crate) const UNVERIFIED_KEK_VERSION: u32 = 1 << 24;
 /// Longest reason given for setting an entity aside, in bytes.
 pub const QUARANTINE_REASON_BYTES: usize = 1024;
 /// Most recipients of a store.

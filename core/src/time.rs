@@ -98,7 +98,7 @@ impl Serialize for Timestamp {
 }
 
 /// Reads a length of time such as `5s`, `500ms` or `30d`; a bare number is refused.
-pub(crate) fn parse_duration(text: &str) -> Result<Duration> {
+pub fn parse_duration(text: &str) -> Result<Duration> {
     humantime::parse_duration(text).map_err(|_| {
         Error::invalid(format!("{text:?} is no length of time; write it like \"5s\", \"500ms\" or \"30d\""))
     })

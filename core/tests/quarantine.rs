@@ -147,6 +147,8 @@ fn a_damaged_purpose_is_set_aside_with_its_keys() {
         ErrorKind::KeyUnavailable
     );
     store.rotate_key("good").unwrap();
+    let listed = store.list_keys(&KeyFilter::new()).unwrap();
+    assert_eq!(listed.iter().map(|info| info.key_id.as_str()).collect::<Vec<_>>(), ["bad", "good"]);
     let report = store.check().unwrap();
     assert!(report.ok && report.quarantined == 1, "{report:?}");
     assert!(report.warnings.iter().any(|warning| warning.subject == "key card"));

@@ -240,6 +240,29 @@ fn what_readers_and_writers_say_is_the_cause() {
     assert_eq!(kind(files().encrypt_stream(&b"a"[..], &mut [0u8; 0][..], b"aad")), ErrorKind::Storage);
 }
 
+/// Says that it wrote all there is and one byte, or as much as can be said.
+struct Boastful(usize);
+
+impl Write for Boastful {
+    fn write(&mut self, part: &[u8]) -> io::Result<usize> {
+        Ok(part.len().saturating_add(self.0))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_writer_that_claims_too_much_is_an_error_and_no_panic() {
+    let key = files();
+    let whole = sealed(key, b"ada");
+    for more in [1, usize::MAX] {
+        assert_eq!(kind(key.encrypt_stream(&b"ada"[..], Boastful(more), b"aad")), ErrorKind::Storage);
+        assert_eq!(kind(key.decrypt_stream(&whole[..], Boastful(more), b"aad")), ErrorKind::Storage);
+    }
+}
+
 #[test]
 fn a_cut_anywhere_fails() {
     let ciphertext = sealed(files(), &bytes(FIRST + 2 * LATER));

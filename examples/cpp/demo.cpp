@@ -20,6 +20,17 @@ int main(int argc, char **argv) try {
     store.rotate_key("pii");
     std::cout << sealed.text() << '\n' << pii.decrypt_text(sealed.text(), where).text() << '\n';
 
+    // A column in one call, and a stream in parts.
+    const keyfold::Batch column = pii.encrypt_many_text({"ada", std::nullopt, "grace"}, where);
+    std::cout << column.size() << " rows, the second " << (column[1].empty() ? "null" : "not null") << '\n';
+    store.create_key("files", R"({"kind": "stream"})");
+    const keyfold::Key files = store.key("files");
+    keyfold::StreamEncryptor encryptor = files.encrypt_stream(where);
+    keyfold::StreamDecryptor decryptor = files.decrypt_stream(where);
+    decryptor.update(encryptor.update("a long report").text());
+    decryptor.update(encryptor.finish().text());
+    std::cout << decryptor.finish().text() << '\n';
+
     try {
         keyfold::Context elsewhere;
         pii.decrypt_text(sealed.text(), elsewhere.with("table", "users").with("id", 43));

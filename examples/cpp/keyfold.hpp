@@ -6,9 +6,11 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace keyfold {
 
@@ -70,6 +72,62 @@ private:
     Owned<keyfold_context, keyfold_context_free> fields{keyfold_context_new()};
 };
 
+/// Many values that keyfold made, one after the other.
+class Batch {
+public:
+    /// Empty for a null.
+    std::string_view operator[](std::size_t index) const {
+        return bytes.text().substr(offsets[index], offsets[index + 1] - offsets[index]);
+    }
+    std::size_t size() const { return offsets.size() - 1; }
+
+private:
+    friend class Key;
+    explicit Batch(std::size_t count) : offsets(count + 1) {}
+    Buffer bytes;
+    std::vector<std::size_t> offsets;
+};
+
+/// Encrypts a stream part by part; write out what each step gives.
+class StreamEncryptor {
+public:
+    Buffer update(std::string_view part) {
+        Buffer ready;
+        call(keyfold_stream_encryptor_update, stream.get(), part.data(), part.size(), ready.place());
+        return ready;
+    }
+    Buffer finish() {
+        Buffer ready;
+        call(keyfold_stream_encryptor_finish, stream.get(), ready.place());
+        return ready;
+    }
+
+private:
+    friend class Key;
+    explicit StreamEncryptor(keyfold_stream_encryptor *begun) : stream(begun) {}
+    Owned<keyfold_stream_encryptor, keyfold_stream_encryptor_free> stream;
+};
+
+/// Decrypts a stream part by part. What it gives is provisional until `finish` returns.
+class StreamDecryptor {
+public:
+    Buffer update(std::string_view part) {
+        Buffer ready;
+        call(keyfold_stream_decryptor_update, stream.get(), part.data(), part.size(), ready.place());
+        return ready;
+    }
+    Buffer finish() {
+        Buffer ready;
+        call(keyfold_stream_decryptor_finish, stream.get(), ready.place());
+        return ready;
+    }
+
+private:
+    friend class Key;
+    explicit StreamDecryptor(keyfold_stream_decryptor *begun) : stream(begun) {}
+    Owned<keyfold_stream_decryptor, keyfold_stream_decryptor_free> stream;
+};
+
 /// A handle to a key, for all threads. It keeps its store open.
 class Key {
 public:
@@ -82,6 +140,30 @@ public:
         Buffer text;
         call(keyfold_key_decrypt_text_with_context, key.get(), sealed.data(), sealed.size(), context.get(), text.place());
         return text;
+    }
+    /// A std::nullopt stays null.
+    Batch encrypt_many_text(const std::vector<std::optional<std::string_view>> &values, const Context &context) const {
+        std::vector<keyfold_data> lent;
+        for (const auto &value : values)
+            // An empty view may point nowhere, which would be a null.
+            lent.push_back(!value           ? keyfold_data{nullptr, 0}
+                           : value->empty() ? keyfold_data{"", 0}
+                                            : keyfold_data{value->data(), value->size()});
+        const keyfold_context *one = context.get();
+        Batch batch(values.size());
+        call(keyfold_key_encrypt_many_text_with_contexts, key.get(), lent.data(), lent.size(), &one, std::size_t{1},
+             batch.bytes.place(), batch.offsets.data());
+        return batch;
+    }
+    StreamEncryptor encrypt_stream(const Context &context) const {
+        keyfold_stream_encryptor *begun = nullptr;
+        call(keyfold_stream_encryptor_new_with_context, key.get(), context.get(), &begun);
+        return StreamEncryptor(begun);
+    }
+    StreamDecryptor decrypt_stream(const Context &context) const {
+        keyfold_stream_decryptor *begun = nullptr;
+        call(keyfold_stream_decryptor_new_with_context, key.get(), context.get(), &begun);
+        return StreamDecryptor(begun);
     }
 
 private:
@@ -106,8 +188,9 @@ public:
         call(keyfold_store_key, store.get(), id.c_str(), &opened);
         return Key(opened);
     }
-    void create_key(const std::string &id) const {
-        call(keyfold_store_create_key, store.get(), id.c_str(), nullptr, nullptr);
+    /// `options` are those of keyfold_store_create_key.
+    void create_key(const std::string &id, const std::string &options = "{}") const {
+        call(keyfold_store_create_key, store.get(), id.c_str(), options.c_str(), nullptr);
     }
     void rotate_key(const std::string &id) const { call(keyfold_store_rotate_key, store.get(), id.c_str(), nullptr); }
 

@@ -125,13 +125,13 @@ unsafe fn terminated<'a>(text: *const c_char, name: &str) -> Result<&'a CStr> {
 }
 
 /// No object is longer; a negative number turned into `size_t` is.
-fn check_length(length: usize, name: &str) -> Result<()> {
+pub(crate) fn check_length(length: usize, name: &str) -> Result<()> {
     if length > isize::MAX as usize {
         return Err(invalid(format!("the length of {name} is {length}: a negative number?")));
     }
     Ok(())
 }
 
-fn null(name: &str) -> Error {
+pub(crate) fn null(name: &str) -> Error {
     invalid(format!("{name} is NULL"))
 }

@@ -1,8 +1,14 @@
 //! Metadata as JSON, with times in milliseconds.
 
-use keyfold::{CheckReport, CiphertextInfo, Error, ErrorKind, KeyInfo, Result, Timestamp, VersionInfo};
+use std::mem::MaybeUninit;
+
+use keyfold::{
+    BackupInfo, CheckReport, CiphertextInfo, DrillReport, Error, ErrorKind, IndexReport, IndexSaltInfo,
+    KeyInfo, MasterKeyRotation, PurposeInfo, Quarantined, RecipientInfo, RestoreInfo, Result, RunDueReport,
+    Timestamp, VersionInfo, VersionUsage,
+};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::buffer::KeyfoldBuf;
 
@@ -27,7 +33,11 @@ pub(crate) trait Shown: Serialize {
 
 impl Shown for KeyInfo {
     fn times(&self) -> Vec<(&'static str, Option<Timestamp>)> {
-        vec![("created_at", Some(self.created_at)), ("expires_at", self.expires_at)]
+        vec![
+            ("created_at", Some(self.created_at)),
+            ("expires_at", self.expires_at),
+            ("rotation_due_at", self.rotation_due_at),
+        ]
     }
 }
 
@@ -43,21 +53,76 @@ impl Shown for VersionInfo {
 
 impl Shown for CiphertextInfo {
     fn times(&self) -> Vec<(&'static str, Option<Timestamp>)> {
+        vec![("created_at", Some(self.created_at)), ("expires_at", self.expires_at)]
+    }
+}
+
+impl Shown for PurposeInfo {
+    fn times(&self) -> Vec<(&'static str, Option<Timestamp>)> {
+        vec![("created_at", self.created_at)]
+    }
+}
+
+impl Shown for IndexSaltInfo {
+    fn times(&self) -> Vec<(&'static str, Option<Timestamp>)> {
         vec![("created_at", Some(self.created_at))]
     }
 }
 
+impl Shown for RecipientInfo {
+    fn times(&self) -> Vec<(&'static str, Option<Timestamp>)> {
+        vec![("created_at", Some(self.created_at))]
+    }
+}
+
+impl Shown for Quarantined {
+    fn times(&self) -> Vec<(&'static str, Option<Timestamp>)> {
+        vec![("created_at", Some(self.created_at))]
+    }
+}
+
+impl Shown for RunDueReport {
+    fn times(&self) -> Vec<(&'static str, Option<Timestamp>)> {
+        vec![("at", Some(self.at))]
+    }
+}
+
+impl Shown for DrillReport {
+    /// The recipient has times of its own.
+    fn to_json(&self) -> Result<Value> {
+        Ok(json!({"recipient": self.recipient.to_json()?, "check": self.check.to_json()?}))
+    }
+}
+
+impl Shown for BackupInfo {}
 impl Shown for CheckReport {}
+impl Shown for IndexReport {}
+impl Shown for MasterKeyRotation {}
+impl Shown for RestoreInfo {}
+impl Shown for VersionUsage {}
 
 /// One object.
 pub(crate) fn object(shown: &impl Shown) -> Result<KeyfoldBuf> {
     KeyfoldBuf::copied(shown.to_json()?.to_string().as_bytes())
 }
 
+/// One object, where the caller wants it.
+pub(crate) fn optional(out: Option<&mut MaybeUninit<KeyfoldBuf>>, shown: &impl Shown) -> Result<()> {
+    if let Some(out) = out {
+        out.write(object(shown)?);
+    }
+    Ok(())
+}
+
 /// An array of objects.
 pub(crate) fn array<T: Shown>(shown: &[T]) -> Result<KeyfoldBuf> {
     let values = shown.iter().map(Shown::to_json).collect::<Result<Vec<_>>>()?;
     KeyfoldBuf::copied(Value::Array(values).to_string().as_bytes())
+}
+
+/// An array of sentences.
+pub(crate) fn texts(texts: &[String]) -> Result<KeyfoldBuf> {
+    KeyfoldBuf::copied(json!(texts).to_string().as_bytes())
 }
 
 fn not_json() -> Error {

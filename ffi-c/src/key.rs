@@ -4,13 +4,13 @@ use std::ffi::{CString, c_char, c_void};
 use std::mem::MaybeUninit;
 use std::ptr;
 
-use keyfold::{Aad, IndexOptions, Key, Result};
+use keyfold::{Aad, Key, Result};
 
 use crate::buffer::KeyfoldBuf;
 use crate::call::{answer, call};
 use crate::context::{KeyfoldContext, required_context};
 use crate::error::KeyfoldError;
-use crate::ffi::{bytes, c_text, counted_text, optional_text, required, room, text};
+use crate::ffi::{bytes, c_text, counted_text, required, room};
 use crate::json;
 use crate::status::KeyfoldStatus;
 
@@ -24,6 +24,10 @@ pub struct KeyfoldKey {
 impl KeyfoldKey {
     pub(crate) fn new(key: Key) -> Self {
         Self { id: c_text(key.id()), key }
+    }
+
+    pub(crate) fn inner(&self) -> &Key {
+        &self.key
     }
 }
 
@@ -425,64 +429,6 @@ pub unsafe extern "C" fn keyfold_key_reencrypt_text_with_context(
     })
 }
 
-/// The blind index of a value: store it beside the encrypted value and search for it. It stays the same while data keys
-/// rotate. `field` names what is indexed, as in "users.email", up to 255 bytes. Keys of one purpose give the same index
-/// for the same value and field. Equal values are seen to be equal, and how often. `options` is a JSON object, NULL
-/// for the defaults:
-///
-///   {"kind": "exact", "bits": 128}      1 to 256 bits; fewer leak less and find more by chance
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn keyfold_key_blind_index(
-    key: Option<&KeyfoldKey>,
-    value: *const c_void,
-    value_len: usize,
-    field: *const c_char,
-    options: *const c_char,
-    out: Option<&mut MaybeUninit<KeyfoldBuf>>,
-    error: Option<&mut MaybeUninit<Option<Box<KeyfoldError>>>>,
-) -> KeyfoldStatus {
-    call(error, || {
-        let out = required(out, "out")?;
-        let key = &required(key, "key")?.key;
-        // SAFETY: the caller's bytes and texts.
-        let (value, field, options) = unsafe {
-            (bytes(value, value_len, "value")?, text(field, "field")?, optional_text(options, "options")?)
-        };
-        let options = options.map(IndexOptions::from_json).transpose()?.unwrap_or_default();
-        out.write(KeyfoldBuf::copied(&key.blind_index(value, field, &options)?)?);
-        Ok(())
-    })
-}
-
-/// The blind indexes under all live versions of the index root: search for any of them. `out` holds `count` indexes of
-/// the same length, out.len / count bytes, one after the other and the newest first.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn keyfold_key_blind_indexes(
-    key: Option<&KeyfoldKey>,
-    value: *const c_void,
-    value_len: usize,
-    field: *const c_char,
-    options: *const c_char,
-    out: Option<&mut MaybeUninit<KeyfoldBuf>>,
-    count: Option<&mut MaybeUninit<usize>>,
-    error: Option<&mut MaybeUninit<Option<Box<KeyfoldError>>>>,
-) -> KeyfoldStatus {
-    call(error, || {
-        let out = required(out, "out")?;
-        let count = required(count, "count")?;
-        let key = &required(key, "key")?.key;
-        // SAFETY: the caller's bytes and texts.
-        let (value, field, options) = unsafe {
-            (bytes(value, value_len, "value")?, text(field, "field")?, optional_text(options, "options")?)
-        };
-        let options = options.map(IndexOptions::from_json).transpose()?.unwrap_or_default();
-        let indexes = key.blind_indexes(value, field, &options)?;
-        out.write(KeyfoldBuf::copied(&indexes.concat())?);
-        count.write(indexes.len());
-        Ok(())
-    })
-}
-
 /// Frees a key's handle; the key itself stays in the store. NULL is fine.
 #[unsafe(no_mangle)]
 pub extern "C" fn keyfold_key_free(key: Option<Box<KeyfoldKey>>) {
@@ -498,7 +444,7 @@ pub(crate) fn seal(key: &Key, plaintext: &[u8], aad: Aad<'_>) -> Result<KeyfoldB
 
 /// Decrypts into a buffer for the caller.
 pub(crate) fn open_sealed(key: &Key, ciphertext: &[u8], aad: Aad<'_>) -> Result<KeyfoldBuf> {
-    // Only bytes begin with 0x01. Everything else is a text form or nothing, and the core's to judge.
+    // Only bytes begin with 0x01. Everything else is a text form, has no prefix, or is nothing: the core's to judge.
     if ciphertext.first() != Some(&1) {
         return KeyfoldBuf::copied(&key.decrypt(ciphertext, aad)?);
     }

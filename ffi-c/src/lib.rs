@@ -13,15 +13,45 @@ mod error;
 
 mod buffer;
 
+mod array;
+
+mod list;
+
 mod library;
 
 mod master_key;
+
+mod recovery;
 
 mod context;
 
 mod store;
 
+mod versions;
+
+mod purposes;
+
+mod salts;
+
+mod recipients;
+
+mod transfer;
+
+mod backup;
+
 mod key;
+
+mod batch;
+
+mod deterministic;
+
+mod mac;
+
+mod index;
+
+mod stream;
+
+mod stream_callbacks;
 
 mod text;
 
@@ -29,3 +59,4 @@ mod call;
 mod ffi;
 mod json;
 mod panic;
+mod passphrase;

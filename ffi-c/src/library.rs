@@ -16,6 +16,8 @@ pub const KEYFOLD_KEY_ID_MAX: usize = 255;
 pub const KEYFOLD_MESSAGE_MAX: usize = 67108864;
 /// Longest associated data, raw or made from a context: 1 MiB.
 pub const KEYFOLD_AAD_MAX: usize = 1048576;
+/// Most values of one batch.
+pub const KEYFOLD_BATCH_MAX: usize = 100000;
 /// Most fields of a context.
 pub const KEYFOLD_CONTEXT_FIELDS_MAX: usize = 64;
 /// No ciphertext in bytes is longer than its plaintext by more than this: 33 where the nonce has 12 bytes, 45
@@ -27,6 +29,8 @@ const _: () = assert!(
     KEYFOLD_KEY_ID_MAX == limits::KEY_ID_BYTES
         && KEYFOLD_MESSAGE_MAX == limits::MESSAGE_BYTES
         && KEYFOLD_AAD_MAX == limits::AAD_BYTES
+        && KEYFOLD_BATCH_MAX == limits::BATCH
+        && KEYFOLD_BATCH_MAX == limits::INDEX_BATCH
         && KEYFOLD_CONTEXT_FIELDS_MAX == limits::CONTEXT_FIELDS
 );
 

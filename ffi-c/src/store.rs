@@ -4,8 +4,9 @@ use std::ffi::{CString, c_char, c_void};
 use std::mem::MaybeUninit;
 use std::ptr;
 
-use keyfold::{Aad, CreateKey, KeyFilter, MasterKey, OpenOptions, Result, Store};
+use keyfold::{Aad, CreateKey, KeyFilter, MasterKey, OpenOptions, Result, Store, limits};
 
+use crate::array::{array, texts};
 use crate::buffer::KeyfoldBuf;
 use crate::call::{answer, call};
 use crate::context::{KeyfoldContext, required_context};
@@ -31,6 +32,10 @@ impl KeyfoldStore {
             store,
         }
     }
+
+    pub(crate) fn inner(&self) -> &Store {
+        &self.store
+    }
 }
 
 /// Opens the store at `path`, which is bytes as the system takes them. `master_key` NULL is the environment variable
@@ -44,7 +49,13 @@ impl KeyfoldStore {
 ///    "anchor": null,             refuse a copy older than this anchor or forked before it
 ///    "fingerprint": null,        refuse a store with another identity
 ///    "actor": null,              who acts, for the audit log; by default the user's number
-///    "allow_network_fs": false}  open on a network file system although its locks are not dependable
+///    "allow_network_fs": false,  open on a network file system although its locks are not dependable
+///    "mode": "admin",            "use": encrypts, decrypts and looks up, and administers nothing; "metadata": shows
+///                                metadata, unverified, and needs no master key
+///    "immutable": false,         never write, take no locks: for read-only file systems; nobody may write meanwhile
+///    "production": false,        refuse what is for development, and master key files that others may read
+///    "insecure_dev": false,      make and open a store with a random key in a file beside it, and no master key
+///    "require_mlock": false}     fail where key memory cannot be kept out of swap, rather than warn
 ///
 /// Leave a member out rather than writing its default. KEYFOLD_NOT_FOUND where there is no store,
 /// KEYFOLD_WRONG_MASTER_KEY where the key is another's, KEYFOLD_INTEGRITY_ERROR where the file was changed by someone
@@ -92,13 +103,16 @@ pub unsafe extern "C" fn keyfold_store_key(
 
 /// Makes a key with its first version. `options` is a JSON object, NULL for the defaults:
 ///
-///   {"algorithm": "AES256_GCM_SIV",  or "AES256_GCM", "XAES256_GCM", "XCHACHA20_POLY1305"
-///    "kind": "aead",
-///    "purpose": null,                "pii", "financial", "medical", "credentials", "api" or "backup": keys of one
-///                                    purpose give the same blind indexes
+///   {"kind": "aead",                 or "deterministic", "stream", "mac", "derive"
+///    "algorithm": null,              of the kind; of aead "AES256_GCM_SIV" (the default), "AES256_GCM",
+///                                    "XAES256_GCM", "XCHACHA20_POLY1305"
+///    "purpose": null,                "pii", "financial", "medical", "credentials", "api", "backup", or one that you
+///                                    registered: keys of one purpose give the same blind indexes
 ///    "description": null,            a note for people, up to 4096 bytes
 ///    "labels": {},                   up to 64 names and values of your choice, each up to 255 bytes
 ///    "exportable": false,            whether its raw bytes may ever leave the store; cannot be changed later
+///    "expires_in": null,             how long each version encrypts, such as "365d"; decrypting goes on
+///    "on_limit": "rotate",           at the algorithm's safe number of messages; or "refuse" to encrypt more
 ///    "exist_ok": false}              accept one that exists with the same kind, algorithm and purpose
 ///
 /// `info` (may be NULL) is as keyfold_store_key_info gives it. KEYFOLD_ALREADY_EXISTS where there is such a key.
@@ -116,7 +130,31 @@ pub unsafe extern "C" fn keyfold_store_create_key(
         let (key_id, options) = unsafe { (text(key_id, "key_id")?, optional_text(options, "options")?) };
         let options = options.map(CreateKey::from_json).transpose()?.unwrap_or_default();
         let made = store.store.create_key(key_id, &options)?;
-        write_object(info, &made)
+        json::optional(info, &made)
+    })
+}
+
+/// Makes many keys in one transaction: all of them, or none where one is refused, and keyfold_error_index says which it
+/// was. `key_ids` has `count` names, up to 10000. `options` is NULL, or has as many texts, each NULL or as that of
+/// keyfold_store_create_key. `infos` (may be NULL) is a JSON array of what keyfold_store_key_info gives.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn keyfold_store_create_keys(
+    store: Option<&KeyfoldStore>,
+    key_ids: *const *const c_char,
+    options: *const *const c_char,
+    count: usize,
+    infos: Option<&mut MaybeUninit<KeyfoldBuf>>,
+    error: Option<&mut MaybeUninit<Option<Box<KeyfoldError>>>>,
+) -> KeyfoldStatus {
+    call(error, || {
+        let store = required(store, "store")?;
+        // SAFETY: the caller's arrays of texts.
+        let keys = unsafe { drafts(key_ids, options, count) }?;
+        let made = store.store.create_keys(&keys)?;
+        if let Some(infos) = infos {
+            infos.write(json::array(&made)?);
+        }
+        Ok(())
     })
 }
 
@@ -134,7 +172,7 @@ pub unsafe extern "C" fn keyfold_store_rotate_key(
         // SAFETY: the caller's text.
         let key_id = unsafe { text(key_id, "key_id") }?;
         let made = store.store.rotate_key(key_id)?;
-        write_object(info, &made)
+        json::optional(info, &made)
     })
 }
 
@@ -142,7 +180,10 @@ pub unsafe extern "C" fn keyfold_store_rotate_key(
 ///
 ///   {"key_id": "pii", "kind": "aead", "algorithm": "AES256_GCM_SIV", "purpose": null, "description": null,
 ///    "current_version": 1, "exportable": false, "archived": false, "created_at_ms": 1700000000123,
-///    "expires_at_ms": null, "labels": {"team": "billing"}}
+///    "expires_at_ms": null,             when the current version stops encrypting
+///    "rotation_due_at_ms": null,        when it should be rotated, as its purpose advises
+///    "expires_in": null,                how long each version encrypts, such as "365days"
+///    "on_limit": "rotate", "labels": {"team": "billing"}}
 ///
 /// Here and everywhere, names that end in _ms are milliseconds since 1970 in UTC, members stand in any order, and
 /// later versions may add members.
@@ -167,9 +208,10 @@ pub unsafe extern "C" fn keyfold_store_key_info(
 /// a JSON object, NULL for all keys; a member left out matches everything:
 ///
 ///   {"kind": "aead", "purpose": "pii", "algorithm": "AES256_GCM_SIV",
+///    "state": "enabled",             of the current version; or "archived", which "enabled" leaves out
 ///    "labels": {"team": "billing"},  keys with all of these
 ///    "search": "text",               in the id or the description, taken literally
-///    "after": "id", "limit": 100}    for reading a long list in parts
+///    "after": "id", "limit": 100}    for reading a long list in parts: the last id that you have, until nothing comes
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn keyfold_store_list_keys(
     store: Option<&KeyfoldStore>,
@@ -319,7 +361,8 @@ pub unsafe extern "C" fn keyfold_store_decrypt_with_context(
 /// every match, hardly ever more than one, and empty where none is known:
 ///
 ///   [{"key_id": "pii", "version": 1, "tag": 2671520279, "algorithm": "AES256_GCM_SIV", "is_current": false,
-///     "state": "enabled", "created_at_ms": 1700000000123}]
+///     "state": "enabled", "created_at_ms": 1700000000123, "expires_at_ms": null,
+///     "expired": false}]       it encrypts no more
 ///
 /// KEYFOLD_INVALID_ARGUMENT where it is no ciphertext at all.
 #[unsafe(no_mangle)]
@@ -345,7 +388,9 @@ pub unsafe extern "C" fn keyfold_store_inspect(
 ///
 ///   {"ok": false,
 ///    "findings": [{"subject": "key pii", "problem": "what is wrong", "advice": "what to do"}],
-///    "keys": 2, "versions": 5, "audit_records": 9, "generation": 9,
+///    "warnings": [{…}],                              what deserves attention though nothing is wrong
+///    "keys": 2, "versions": 5, "recipients": 1, "quarantined": 0, "audit_records": 9, "generation": 9,
+///    "purge_pending": false,                         see keyfold_store_purge
 ///    "locked_bytes": 4096, "unlocked_bytes": 0}      key memory that may not, or may, reach swap
 ///
 /// A store that is damaged is no failure of this call: it returns KEYFOLD_OK with `ok` false.
@@ -359,7 +404,7 @@ pub extern "C" fn keyfold_store_check(
     call(error, || {
         let ok = required(ok, "ok")?;
         let found = required(store, "store")?.store.check()?;
-        write_object(report, &found)?;
+        json::optional(report, &found)?;
         ok.write(found.ok);
         Ok(())
     })
@@ -386,6 +431,13 @@ pub extern "C" fn keyfold_store_anchor(
 #[unsafe(no_mangle)]
 pub extern "C" fn keyfold_store_fingerprint(store: Option<&KeyfoldStore>) -> *const c_char {
     store.map_or(ptr::null(), |store| store.fingerprint.as_ptr())
+}
+
+/// Whether what the store shows was verified: everywhere but in mode "metadata", which has no key to verify with, and
+/// for NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn keyfold_store_is_verified(store: Option<&KeyfoldStore>) -> bool {
+    answer(false, || store.is_some_and(|store| store.store.is_verified()))
 }
 
 /// How many things deserve attention although the store opened, such as a master key file that others may read.
@@ -422,9 +474,28 @@ pub extern "C" fn keyfold_store_free(store: Option<Box<KeyfoldStore>>) {
     });
 }
 
-fn write_object(out: Option<&mut MaybeUninit<KeyfoldBuf>>, shown: &impl json::Shown) -> Result<()> {
-    if let Some(out) = out {
-        out.write(json::object(shown)?);
+/// Keys to be made.
+///
+/// # Safety
+/// The arrays are as the header demands.
+unsafe fn drafts<'a>(
+    key_ids: *const *const c_char,
+    options: *const *const c_char,
+    count: usize,
+) -> Result<Vec<(&'a str, CreateKey)>> {
+    // SAFETY: the same demand.
+    let key_ids = unsafe { texts(key_ids, count, limits::CREATE_KEYS, "key_ids") }?;
+    if options.is_null() {
+        return Ok(key_ids.into_iter().map(|key_id| (key_id, CreateKey::default())).collect());
     }
-    Ok(())
+    // SAFETY: the same demand.
+    let options = unsafe { array(options, count, limits::CREATE_KEYS, "options") }?;
+    let read = |(index, options): (usize, &*const c_char)| {
+        // SAFETY: the same demand.
+        let options = unsafe { optional_text(*options, "options") };
+        let parsed = options.and_then(|options| options.map(CreateKey::from_json).transpose());
+        parsed.map(Option::unwrap_or_default).map_err(|error| error.with_index(index))
+    };
+    let options = options.iter().enumerate().map(read).collect::<Result<Vec<_>>>()?;
+    Ok(key_ids.into_iter().zip(options).collect())
 }

@@ -37,8 +37,7 @@ struct asked {
 static int give(void *user_data, uint8_t *key) {
     struct asked *asked = user_data;
     asked->times++;
-    for (int i = 0; i < 32; i++)
-        key[i] = (uint8_t)i;
+    memcpy(key, MASTER_KEY_BYTES, 32);
     return asked->answer;
 }
 
@@ -72,8 +71,7 @@ static void master_keys(void) {
     keyfold_buf_free(&text);
 
     uint8_t bytes[32];
-    for (int i = 0; i < 32; i++)
-        bytes[i] = (uint8_t)i;
+    memcpy(bytes, MASTER_KEY_BYTES, 32);
     OK(keyfold_master_key_new_bytes(bytes, sizeof bytes, &master_key, &error));
     memset(bytes, 0, sizeof bytes);
     OK(open_with(master_key));

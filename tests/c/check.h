@@ -9,6 +9,9 @@
 #include <unistd.h>
 
 #define MASTER_KEY "oTEQsdwYsPbEVjbJF6fIunsJAqgayMwP2jwxNr1XGKQ="
+#define MASTER_KEY_BYTES                                                                                               \
+    "\xa1\x31\x10\xb1\xdc\x18\xb0\xf6\xc4\x56\x36\xc9\x17\xa7\xc8\xba\x7b\x09\x02\xa8\x1a\xc8\xcc\x0f\xda\x3c\x31\x36\xbd"   \
+    "\x57\x18\xa4"
 
 static int passed, failed;
 static keyfold_error *error;

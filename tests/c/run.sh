@@ -79,20 +79,32 @@ done
 check "include_only builds as C++" $cxx -std=c++17 $warnings $include -x c++ "$here/include_only.c" -x none $shared -o "$work/include_only"
 (cd "$work" && KEYFOLD_MASTER_KEY=x check "include_only runs" ./include_only)
 
-for name in api misuse fork threads wipe overhead; do
+for name in api depth misuse fork threads wipe overhead; do
     # The tests themselves want POSIX names.
     check "$name.c builds" $cc -std=c11 -D_GNU_SOURCE -O1 -g $warnings $include "$here/$name.c" $shared -o "$work/$name"
 done
-for name in api misuse fork threads wipe; do
+# No function goes untested.
+for function in $(cat "$work/declared"); do
+    grep -q "$function\b" "$here/api.c" "$here/depth.c" "$here/check.h" && good || bad "$function is in no test"
+done
+nulls=
+if command -v python3 >/dev/null; then
+    check "nulls.py" sh -c "python3 '$here/nulls.py' '$root/include/keyfold.h' >'$work/nulls.c'"
+    check "nulls.c builds" $cc -std=c11 -D_GNU_SOURCE -O1 -g $warnings $include "-I$here" "$work/nulls.c" $shared -o "$work/nulls"
+    nulls=nulls
+else
+    echo "skipped: python3 is missing: NULL was not handed to every function"
+fi
+for name in api depth misuse $nulls fork threads wipe; do
     program "$name" "$work/$name"
 done
-for name in api wipe; do
+for name in api depth wipe; do
     check "$name.c builds with the static library" $cc -std=c11 -D_GNU_SOURCE $warnings $include "$here/$name.c" $static -o "$work/$name.static"
     program "$name, static" "$work/$name.static"
 done
 
 # The examples, as the docs show them.
-for name in demo first_screen; do
+for name in demo first_screen stream; do
     check "$name.c builds" $cc -std=c99 $warnings $include "$root/examples/c/$name.c" $shared -o "$work/$name"
 done
 (
@@ -103,6 +115,16 @@ done
     ./demo demo.keyfold 2>demo.err && exit 1
     grep -q KEYFOLD_WRONG_MASTER_KEY demo.err
 ) && good || bad "demo"
+(
+    cd "$work" || exit 1
+    printf 'a long report' | ./stream stream.keyfold >stream.out 2>stream.err || { cat stream.err; exit 1; }
+    grep -q '^0: kf1\.' stream.err && grep -q '^1: $' stream.err && [ "$(wc -c <stream.out)" -gt 13 ]
+) && good || bad "stream"
+check "demo.cpp builds" $cxx -std=c++17 $warnings $include "$root/examples/cpp/demo.cpp" $shared -o "$work/demo.cpp.bin"
+(
+    cd "$work" || exit 1
+    ./demo.cpp.bin cpp.keyfold >cpp.out && grep -q '^3 rows, the second null$' cpp.out && grep -q '^a long report$' cpp.out
+) && good || bad "demo.cpp"
 cat >"$work/make.c" <<'END'
 #include "check.h"
 int main(void) { keyfold_store_free(test_store("app.keyfold")); return failed; }
@@ -129,7 +151,7 @@ fi
 if [ "${VALGRIND:-1}" = 0 ]; then
     echo "valgrind was left out"
 elif command -v valgrind >/dev/null; then
-    for name in api misuse fork threads; do
+    for name in api depth misuse $nulls fork threads; do
         # A child has none of its parent's other threads, so what those held is lost in it, and no leak of ours.
         leaks=full
         [ "$name" = fork ] && leaks=no

@@ -28,6 +28,17 @@ static void *work(void *unused) {
             wrong++;
         keyfold_error_free(mine);
         keyfold_buf_free(&sealed);
+        const keyfold_data values[] = {{"ada", 3}, {NULL, 0}};
+        keyfold_data parts[2] = {{NULL, 0}, {NULL, 0}};
+        size_t offsets[3];
+        if (keyfold_key_encrypt_many(key, values, 2, NULL, 0, &sealed, offsets, NULL))
+            wrong++;
+        parts[0].data = sealed.data;
+        parts[0].len = offsets[1];
+        if (keyfold_key_decrypt_many(key, parts, 2, NULL, 0, &plain, offsets, NULL, NULL) || plain.len != 3)
+            wrong++;
+        keyfold_buf_free(&plain);
+        keyfold_buf_free(&sealed);
         if (i % 500 == 0 && keyfold_store_rotate_key(store, "pii", NULL, NULL))
             wrong++;
     }

@@ -1,7 +1,20 @@
 // Compiled and never run: what must be accepted, and what must not.
 
-import keyfold, { KeyfoldError, errorCodes, isCiphertext, open, openAsync, toText } from 'keyfold';
-import type { CiphertextInfo, Context, ErrorCode, Key, KeyInfo, OpenOptions, Store, VersionInfo } from 'keyfold';
+import keyfold, {
+  DecryptStream,
+  KeyfoldError,
+  Passphrase,
+  RecoveryKey,
+  Shares,
+  errorCodes,
+  indexReport,
+  isCiphertext,
+  open,
+  openAsync,
+  restore,
+  toText,
+} from 'keyfold';
+import type { BackupInfo, CiphertextInfo, Context, ErrorCode, Key, KeyInfo, OpenOptions, RecipientInfo, Store, VersionInfo } from 'keyfold';
 
 const store: Store = open('app.keyfold');
 const pii: Key = store.key('pii');
@@ -48,6 +61,45 @@ try {
 declare const unknown: unknown;
 if (isCiphertext(unknown)) pii.decrypt(unknown);
 
+const names: (string | null)[] = pii.decryptManyText(pii.encryptManyText(['a', null], { contexts: [context, context] }), { contexts: [context, context] });
+const torn: (string | null | KeyfoldError)[] = pii.decryptManyText(names, { onError: 'return' });
+const packed = pii.encryptManyPacked({ bytes, offsets: Uint32Array.of(0, bytes.length) }, { aads: [bytes] });
+const cut: Buffer = packed.bytes.subarray(packed.offsets[0]);
+const sealing = pii.encryptStream({ context, highWaterMark: 1024 });
+const opening = pii.decryptStream();
+sealing.pipe(opening);
+const of: number | null = opening.version;
+const moved: Promise<number> = pii.encryptFileAsync('a', 'b', { force: true, onProgress: (done: number) => console.log(done) });
+const several: OpenOptions = { masterKey: ['env:A', new Passphrase('p', { pbkdf2Rounds: 600_000 }), RecoveryKey.generate(), Shares.split(2, 3), () => bytes], mode: 'use' };
+const recipient: Promise<RecipientInfo> = store.addRecipientAsync(async () => bytes, { id: 'a' });
+const due: Date = store.runDue().at;
+const hex: string = store.getEncryptionKey('k', 32, 'hex');
+const whole32: Buffer = store.getEncryptionKey('k', 32);
+const { anchor }: BackupInfo = store.backup('b');
+restore('b', 'c', { masterKey: ['file:a', bytes], anchor });
+for (const one of store.iterKeys({ state: 'archived' })) console.log(one.rotationDueAt?.getTime());
+for await (const one of store.iterKeysAsync()) console.log(one.expiresIn);
+store.exportKeyset('k', { key: 'pii', format: 'binary' });
+store.createKeys([{ keyId: 'a', kind: 'mac' }]);
+pii.blindIndexCompound([['a', 'b'], ['c', bytes]], { normalize: ['trim'] });
+const leaked: number = indexReport(['a', null]).leakedBits;
+
+// @ts-expect-error Errors stand among the values only where asked for.
+const noErrors: (string | null)[] = pii.decryptManyText(names, { onError: 'return' });
+// @ts-expect-error One context, or one for each.
+pii.encryptManyText(names, { context, contexts: [context] });
+// @ts-expect-error A keyset wants a word about its protection.
+store.exportKeyset('k', {});
+// @ts-expect-error Shares of one.
+new Shares('kfs1-');
+// @ts-expect-error Delays are text.
+store.scheduleDestruction('k', 1, { delay: 30 });
+// @ts-expect-error Streams come from a key.
+new DecryptStream();
+// @ts-expect-error Not a state that is set.
+store.setVersionState('k', 1, 'destroyed');
+// @ts-expect-error restore cannot wait for a Promise.
+restore('a', 'b', { masterKey: async () => bytes });
 // @ts-expect-error Stores come from open.
 new keyfold.Store();
 // @ts-expect-error The master key is not the second parameter.
@@ -79,4 +131,5 @@ pii.id = 'other';
 // @ts-expect-error No such code.
 if (new KeyfoldError('KEYFOLD_BUSY', '').code === 'KEYFOLD_BUSSY') console.log();
 
+export { cut, due, hex, leaked, moved, noErrors, of, recipient, several, torn, whole32 };
 export { bytes, code, created, found, index, later, movedBytes, movedText, none, opened, rotated, text, whole, written };

@@ -12,9 +12,43 @@ Python, Rust, C, Node and the command line at the same time.
 Every exception is a `KeyfoldError`. For asyncio there is `keyfold.aio`.
 """
 
-from ._infos import CheckReport, CiphertextInfo, Finding, KeyInfo, VersionInfo
-from ._native import Key, __version__, from_text, generate_master_key, is_ciphertext, to_text
-from ._store import Store, open
+from ._infos import (
+    BackupInfo,
+    CheckReport,
+    CiphertextInfo,
+    DestroyedVersion,
+    DrillReport,
+    Finding,
+    IndexReport,
+    IndexSaltInfo,
+    KeyInfo,
+    Keyset,
+    MasterKeyRotation,
+    PurposeInfo,
+    Quarantined,
+    RecipientInfo,
+    RestoreInfo,
+    RunDueFailure,
+    RunDueReport,
+    VersionInfo,
+    VersionUsage,
+)
+from ._native import (
+    Key,
+    Passphrase,
+    RecoveryKey,
+    Shares,
+    StreamDecryptor,
+    StreamEncryptor,
+    __version__,
+    from_text,
+    generate_master_key,
+    index_report,
+    is_ciphertext,
+    to_text,
+)
+from ._native import purposes as _purposes
+from ._store import Store, open, restore
 from .exceptions import (
     AlreadyExists,
     Busy,
@@ -41,14 +75,20 @@ from .exceptions import (
 )
 
 __all__ = [
+    "PURPOSES",
     "AlreadyExists",
+    "BackupInfo",
     "Busy",
     "CheckReport",
     "CiphertextInfo",
     "Closed",
     "DecryptionFailed",
+    "DestroyedVersion",
+    "DrillReport",
     "Finding",
     "InUse",
+    "IndexReport",
+    "IndexSaltInfo",
     "IntegrityError",
     "Internal",
     "InvalidArgument",
@@ -57,23 +97,42 @@ __all__ = [
     "KeyUnavailable",
     "KeyfoldError",
     "KeyfoldWarning",
+    "Keyset",
     "LimitExceeded",
+    "MasterKeyRotation",
     "NotFound",
+    "Passphrase",
     "PermissionDenied",
     "ProviderDenied",
     "ProviderUnavailable",
+    "PurposeInfo",
+    "Quarantined",
     "RateLimited",
+    "RecipientInfo",
+    "RecoveryKey",
+    "RestoreInfo",
+    "RunDueFailure",
+    "RunDueReport",
+    "Shares",
     "Storage",
     "StorageFull",
     "Store",
+    "StreamDecryptor",
+    "StreamEncryptor",
     "Unsupported",
     "VerificationFailed",
     "VersionInfo",
+    "VersionUsage",
     "WrongMasterKey",
     "__version__",
     "from_text",
     "generate_master_key",
+    "index_report",
     "is_ciphertext",
     "open",
+    "restore",
     "to_text",
 ]
+
+PURPOSES: tuple[str, ...] = tuple(_purposes())
+"""The purposes that every store has."""

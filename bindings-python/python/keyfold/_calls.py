@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
-from collections.abc import Callable
-from typing import ParamSpec, TypeVar
-
 from .exceptions import InvalidArgument, KeyfoldError
 
-P = ParamSpec("P")
-T = TypeVar("T")
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import ParamSpec, TypeVar
+
+    _P = ParamSpec("_P")
+    _T = TypeVar("_T")
 
 
-def checked(function: Callable[P, T]) -> Callable[P, T]:
+def checked(function: Callable[_P, _T]) -> Callable[_P, _T]:
     """Has unknown, missing and repeated arguments raise InvalidArgument, as other mistakes in a call do."""
-    signature = inspect.signature(function)
 
-    @functools.wraps(function)
-    def call(*args: P.args, **options: P.kwargs) -> T:
+    def call(*args: _P.args, **options: _P.kwargs) -> _T:
         try:
             return function(*args, **options)
         except TypeError as error:
             if isinstance(error, KeyfoldError):
                 raise
+            # Imported when it is needed: it takes longer than the whole package.
+            import inspect
+
             try:
-                signature.bind(*args, **options)
+                inspect.signature(function).bind(*args, **options)
             except TypeError as misfit:
                 raise InvalidArgument(f"{function.__name__}: {misfit}") from None
             raise
 
+    for name in ("__module__", "__name__", "__qualname__", "__doc__", "__annotations__"):
+        setattr(call, name, getattr(function, name))
+    call.__wrapped__ = function  # type: ignore[attr-defined]
     return call

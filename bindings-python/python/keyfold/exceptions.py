@@ -6,8 +6,10 @@ attributes say where. No exception holds key bytes, plaintext, ciphertext or cre
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import Any, ClassVar
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from datetime import timedelta
+    from typing import Any, ClassVar
 
 __all__ = [
     "AlreadyExists",

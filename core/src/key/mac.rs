@@ -53,6 +53,7 @@ impl Key {
     fn code(&self, data: &[u8], prefixed: bool) -> Result<Vec<u8>> {
         check_length(self, data)?;
         self.with_snapshot(|snapshot| {
+            self.shared.refuse_expired(snapshot)?;
             let (version, material) = snapshot.encrypting()?;
             let key = self.authenticator(version, Some(material), "make codes")?;
             let mut out = Vec::with_capacity(PREFIX_LENGTH + key.length());

@@ -342,7 +342,10 @@ impl Version {
         // What may open nothing any more is not kept.
         let same = known.filter(|known| known.row.wrapped == row.wrapped && state.may_decrypt());
         let material = taken_over(same.and_then(|known| known.material.get()));
-        let meter = taken_over(known.and_then(|known| known.meter.get()));
+        // A lease ends with its wrap: a restore, which no lease outlives, wraps anew.
+        let counted =
+            |known: &&Version| known.row.wrapped == row.wrapped || algorithm != Algorithm::Aes256Gcm;
+        let meter = taken_over(known.filter(counted).and_then(|known| known.meter.get()));
         Some(Self { row, state, algorithm, prefix, material, meter })
     }
 

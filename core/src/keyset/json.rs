@@ -70,7 +70,8 @@ pub(super) fn encode(keyset: &TinkKeyset) -> Result<SecretBytes> {
 }
 
 pub(super) fn decode(bytes: &[u8]) -> Result<TinkKeyset> {
-    let keyset: Keyset = read(bytes)?;
+    let plain = without_escapes(bytes);
+    let keyset: Keyset = read(plain.expose())?;
     let key = keyset.key.iter().map(key_from_json).collect::<Result<_>>()?;
     from_message(&message::Keyset { primary_key_id: keyset.primary_key_id, key })
 }
@@ -151,6 +152,36 @@ impl std::io::Write for Length {
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
     }
+}
+
+/// The JSON with the letters of base64 unescaped: some writers escape `/` and `=`. serde_json would put a text with
+/// an escape together in memory that it does not wipe, so that any other becomes a question mark, which nothing in
+/// a keyset has.
+fn without_escapes(bytes: &[u8]) -> SecretBytes {
+    let mut plain = SecretBytes::zeroed(bytes.len());
+    let (mut rest, mut length, mut quoted) = (bytes, 0, false);
+    while let Some((first, after)) = rest.split_first() {
+        let (letter, after) = match (first, after) {
+            (b'\\', [b'u', a, b, c, d, after @ ..]) if quoted => (unescaped([*a, *b, *c, *d]), after),
+            (b'\\', [b'/', after @ ..]) if quoted => (b'/', after),
+            (b'\\', [_, after @ ..]) if quoted => (b'?', after),
+            _ => (*first, after),
+        };
+        quoted ^= *first == b'"';
+        plain.expose_mut()[length] = letter;
+        length += 1;
+        rest = after;
+    }
+    // White space at the end is no matter.
+    plain.expose_mut()[length..].fill(b' ');
+    plain
+}
+
+/// The letter of four hexadecimal digits.
+fn unescaped(digits: [u8; 4]) -> u8 {
+    let number = digits.iter().try_fold(0, |sum, digit| Some(sum << 4 | char::from(*digit).to_digit(16)?));
+    let letter = number.and_then(|number| u8::try_from(number).ok());
+    letter.filter(|letter| letter.is_ascii_alphanumeric() || b"+/=".contains(letter)).unwrap_or(b'?')
 }
 
 fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T> {

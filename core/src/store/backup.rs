@@ -1,6 +1,7 @@
 //! Backups of a store that is in use.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
@@ -97,22 +98,24 @@ impl Store {
         let (mut source, options) = self.source();
         // These connections belong to no open store, so forks must wait for them.
         let _opening = forking::opening()?;
-        self.shared.unlocked()?;
+        // Both as of before the copy: others may have a new KEK while it is made.
+        let before = self.shared.unlocked()?;
         let known = self.shared.freshness.generation();
         let copy = Copy::of(&mut source, path, &options, progress)?;
         source.close();
+        // It may have been closed meanwhile.
+        self.shared.unlocked()?;
         let mut database = copy.database()?;
+        let unlocked = database.read(|rows| self.shared.follow_from(rows, before))?;
         let anchor = database.write(|rows| {
-            let unlocked = self.shared.follow(rows)?;
             let mut tree = self.shared.verified(rows, &unlocked, known)?;
             tree.store_mut().copied = true;
             tree.seal()?;
             Ok(anchor_of(tree.store()))
         })?;
         let check = check_database(&mut database, now, &|rows| {
-            let unlocked = self.shared.follow(rows)?;
             self.shared.check_identity(&rows.store()?, &unlocked.kek, known)?;
-            Ok(unlocked)
+            Ok(Arc::clone(&unlocked))
         })?;
         copy.publish(database)?;
         Ok(BackupInfo { anchor, check })

@@ -270,6 +270,7 @@ fn check_strays(
         Ok(stored) => {
             // The bytes of what was set aside were kept on purpose.
             let is_aside = |(kind, id): &(EntityKind, String)| {
+                let kind = if *kind == EntityKind::Usage { &EntityKind::Key } else { kind };
                 known.contains(&(EntityKind::Quarantine, format!("{}/{id}", kind.name())))
             };
             let strays = stored.into_iter().filter(|stored| !known.contains(stored) && !is_aside(stored));

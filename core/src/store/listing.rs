@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::keyring::VersionState;
 use crate::limits;
 use crate::primitives::{Algorithm, KeyKind};
@@ -66,7 +66,11 @@ impl Store {
                 let current = versions.iter().find(|row| row.is_current);
                 let period = match row.purpose.as_ref().and_then(|purpose| periods.get(purpose)) {
                     Some(period) => *period,
-                    None => rotation_period(tree, &row)?,
+                    None => match rotation_period(tree, &row) {
+                        // Its purpose was set aside, and took it with it.
+                        Err(error) if error.kind() == ErrorKind::KeyUnavailable => continue,
+                        period => period?,
+                    },
                 };
                 let info = KeyInfo::from_row(&row, current, period)?;
                 if filter.covers(&info, current) {

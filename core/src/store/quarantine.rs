@@ -59,6 +59,9 @@ impl Store {
                 Err(_) => {}
             }
             act.tree.remove(entity)?;
+            if entity.kind == EntityKind::Key {
+                act.tree.remove(EntityId::usage(id))?;
+            }
             act.rows().put_quarantined(&QuarantineRow {
                 kind: entity.kind,
                 id: id.to_owned(),
@@ -101,6 +104,8 @@ fn verify_deeply(act: &Act<'_>, entity: EntityId<'_>) -> Result<bool> {
     }
     let scope = match entity.kind {
         EntityKind::Key => {
+            // A key whose count nobody can believe seals no more.
+            act.verify(EntityId::usage(entity.id))?;
             let key = act.rows().key(entity.id)?.ok_or_else(|| entity.damaged())?;
             for row in act.rows().versions(entity.id)? {
                 if row.state != VersionState::Destroyed.name() {

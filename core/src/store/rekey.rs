@@ -12,6 +12,7 @@ use crate::limits;
 use crate::master_key::MasterKey;
 use crate::primitives::{HmacKey, Identity};
 use crate::records::rekey::{Rewrap, rekey};
+use crate::records::tree::Tree;
 use crate::records::{IndexRootRow, KekWrapRow, KeyRow, RecipientRow, Rows, SystemKeyRow, VersionRow};
 use crate::store::act::{Act, Event};
 use crate::store::recipients::{
@@ -97,34 +98,16 @@ impl Shared {
             let unlocked = self.follow(rows)?;
             let tree = self.verified(rows, &unlocked, known)?;
             let plan = Plan::new(verified_recipients(&tree)?, &unlocked, change)?;
-            let version = unlocked.kek.version.checked_add(1);
-            let version = version.ok_or_else(|| Error::limit("the KEK has as many versions as can be"))?;
-            let kek_bytes = SecretBytes::random(32)?;
-            let kek = Kek::expand(version, &kek_bytes)?;
-            let identity = Identity::from_seed(system_key(&tree, &unlocked.kek, IDENTITY)?.expose_32());
             let audit = system_key(&tree, &unlocked.kek, crate::hierarchy::AUDIT_KEY)?;
             let audit = HmacKey::new(audit.expose());
-
-            let mut hand = Hand {
-                store_id: &self.store_id,
-                old: &unlocked.kek,
-                new: &kek,
-                kek_bytes: &kek_bytes,
-                plan: &plan,
-                rewrapped: 0,
-            };
-            let mut tree = rekey(&tree, &kek.records, &mut hand)?;
-            let rewrapped = hand.rewrapped;
-            let store = tree.store_mut();
-            store.kek_version = version;
-            store.purge_pending = true;
-            let wraps = rows.kek_wraps()?;
-            sign_wraps(store, &plan.recipients, &wraps, &identity);
-            let mut act = Act::new(tree, &kek, &audit, &self.actor, now);
+            let next = NextKek::after(unlocked.kek.version)?;
+            let (tree, rewrapped) = next.take_over(&tree, &unlocked.kek, &plan)?;
+            let mut act = Act::new(tree, &next.kek, &audit, &self.actor, now);
             plan.record(&mut act)?;
             let generation = act.finish()?;
+            let kek = next.kek;
             let outcome = MasterKeyRotation {
-                kek_version: version,
+                kek_version: kek.version,
                 recipients: plan.recipients.iter().map(|row| row.recipient_id.clone()).collect(),
                 rewrapped,
                 purge_pending: true,
@@ -138,6 +121,46 @@ impl Shared {
         // The rotation is done, whatever becomes of the log.
         outcome.purge_pending = !self.purge().unwrap_or(false);
         Ok(outcome)
+    }
+}
+
+/// A KEK that is to take another's place.
+pub(super) struct NextKek {
+    pub(super) kek: Kek,
+    bytes: SecretBytes,
+}
+
+impl NextKek {
+    /// Draws the KEK that comes after this version.
+    pub(super) fn after(version: u32) -> Result<Self> {
+        let version = version.checked_add(1);
+        let version = version.ok_or_else(|| Error::limit("the KEK has as many versions as can be"))?;
+        let bytes = SecretBytes::random(32)?;
+        Ok(Self { kek: Kek::expand(version, &bytes)?, bytes })
+    }
+
+    /// As [`NextKek::take_over`], for the recipients that there are.
+    pub(super) fn take_over_for_all<'b>(&'b self, tree: &Tree<'b>, old: &Kek) -> Result<Tree<'b>> {
+        let recipients = verified_recipients(tree)?;
+        let plan = Plan { recipients, removed: None, added: None, opened: None };
+        self.take_over(tree, old, &plan).map(|(tree, _)| tree)
+    }
+
+    /// Wraps everything under this KEK, for the recipients of the plan. The new tree, still to be sealed, and how many
+    /// secrets were wrapped.
+    fn take_over<'b>(&'b self, tree: &Tree<'b>, old: &Kek, plan: &Plan) -> Result<(Tree<'b>, usize)> {
+        let identity = Identity::from_seed(system_key(tree, old, IDENTITY)?.expose_32());
+        let store_id = tree.store().store_id;
+        let mut hand =
+            Hand { store_id: &store_id, old, new: &self.kek, kek_bytes: &self.bytes, plan, rewrapped: 0 };
+        let mut tree = rekey(tree, &self.kek.records, &mut hand)?;
+        let rewrapped = hand.rewrapped;
+        let wraps = tree.rows().kek_wraps()?;
+        let store = tree.store_mut();
+        store.kek_version = self.kek.version;
+        store.purge_pending = true;
+        sign_wraps(store, &plan.recipients, &wraps, &identity);
+        Ok((tree, rewrapped))
     }
 }
 

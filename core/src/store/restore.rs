@@ -11,13 +11,14 @@ use crate::hierarchy::Credential;
 use crate::limits;
 use crate::master_key::MasterKey;
 use crate::primitives::equal;
-use crate::records::Rows;
 use crate::records::sqlite::{Copy, Database, FileOptions};
 use crate::records::tree::Tree;
+use crate::records::{Rows, StoreRow};
 use crate::store::act::{Act, Event};
 use crate::store::check::check_database;
 use crate::store::open::{Opened, default_actor, unlock_by};
 use crate::store::options::from_json;
+use crate::store::rekey::NextKek;
 use crate::store::shared::Unlocked;
 use crate::store::usage::settle_copy;
 use crate::store::{OpenOptions, anchor_of, forking};
@@ -199,15 +200,15 @@ pub fn restore(
     let (anchor, rotated) = match &mut existing {
         None => {
             let mut database = copy.database()?;
-            let done = restoring.record(&mut database, 0)?;
+            let done = restoring.record(&mut database, None)?;
             copy.publish(database)?;
             done
         }
         Some(existing) => {
-            restoring.replaced_generation(existing)?;
+            restoring.replaced(existing)?;
             let done = copy.write_over(existing, |existing| {
-                let generation = restoring.replaced_generation(existing)?;
-                restoring.record(&mut copy.database()?, generation)
+                let replaced = restoring.replaced(existing)?;
+                restoring.record(&mut copy.database()?, Some(replaced))
             })?;
             existing.read(|rows| unlock_any(rows, &credentials, Some(&done.0)))?;
             done
@@ -226,21 +227,44 @@ struct Restoring<'a> {
     actor: &'a str,
 }
 
+/// How far the store had come that is written over.
+#[derive(Clone, Copy, Default)]
+struct Replaced {
+    generation: u64,
+    kek_version: u32,
+}
+
+impl Replaced {
+    /// Anybody may have written it; past this no store has come by its own acts.
+    fn believed(self) -> Self {
+        Self {
+            generation: if self.generation <= limits::UNVERIFIED_GENERATION { self.generation } else { 0 },
+            kek_version: if self.kek_version <= limits::UNVERIFIED_KEK_VERSION {
+                self.kek_version
+            } else {
+                0
+            },
+        }
+    }
+}
+
 impl Restoring<'_> {
-    /// The generation of the store that is to be written over; an error where that was not asked for.
-    fn replaced_generation(&self, existing: &mut Database) -> Result<u64> {
-        let mut unverified = None;
+    /// What is to be written over; an error where that was not asked for.
+    fn replaced(&self, existing: &mut Database) -> Result<Replaced> {
+        let mut row = None;
         let outcome = existing.read(|rows| {
-            unverified = rows.store().ok().map(|store| (store.store_id, store.generation));
-            unlock_any(rows, self.credentials, None).map(|opened| (opened.store_id, opened.generation))
+            row = rows.store().ok().map(|store| {
+                let StoreRow { store_id, generation, kek_version, .. } = store;
+                (store_id, Replaced { generation, kek_version })
+            });
+            unlock_any(rows, self.credentials, None).map(|_| ())
         });
-        let (store_id, generation) = match outcome {
-            Ok(verified) => verified,
+        let (store_id, replaced) = match outcome {
+            Ok(()) => row.ok_or_else(|| Error::internal("a store without its row"))?,
             Err(error) => match error.kind() {
                 ErrorKind::IntegrityError | ErrorKind::WrongMasterKey if self.options.force => {
-                    let Some((store_id, generation)) = unverified else { return Ok(0) };
-                    // Anybody may have written it; past this no store has come by its own acts.
-                    (store_id, if generation <= limits::UNVERIFIED_GENERATION { generation } else { 0 })
+                    let Some((store_id, replaced)) = row else { return Ok(Replaced::default()) };
+                    (store_id, replaced.believed())
                 }
                 ErrorKind::IntegrityError | ErrorKind::WrongMasterKey => {
                     return Err(Error::new(
@@ -268,18 +292,29 @@ impl Restoring<'_> {
                  replace_other_store",
             ));
         }
-        Ok(generation)
+        Ok(replaced)
     }
 
-    /// Brings the copy above both generations and records what was done.
-    fn record(&self, copy: &mut Database, replaced: u64) -> Result<(Anchor, Vec<String>)> {
+    /// Brings the copy above both generations, under a KEK that is newer than both, and records what was done.
+    ///
+    /// Open stores take a KEK older than theirs for an attack, as well they may. So where there may be open stores
+    /// the restored one gets another, which those of recipients that the backup has can open.
+    fn record(&self, copy: &mut Database, replaced: Option<Replaced>) -> Result<(Anchor, Vec<String>)> {
         let unlocked = self.unlocked;
+        let next = replaced
+            .map(|replaced| NextKek::after(unlocked.kek.version.max(replaced.kek_version)))
+            .transpose()?;
+        let kek = next.as_ref().map_or(&*unlocked.kek, |next| &next.kek);
+        let replaced = replaced.unwrap_or_default().generation;
         let rotated = copy.write(|rows| {
             let mut tree = Tree::verify(rows, &unlocked.kek.records)?;
+            if let Some(next) = &next {
+                tree = next.take_over_for_all(&tree, &unlocked.kek)?;
+            }
             let store = tree.store_mut();
             let detail = format!("a backup of generation {}, over generation {replaced}", store.generation);
             store.generation = store.generation.max(replaced);
-            let mut act = Act::new(tree, &unlocked.kek, &unlocked.audit, self.actor, self.now);
+            let mut act = Act::new(tree, kek, &unlocked.audit, self.actor, self.now);
             act.record(Event::new("restore_store").detail(&detail))?;
             // AES-256-GCM counts its messages, and those since the backup are in nobody's count.
             act.tree.store_mut().copied = true;
@@ -287,7 +322,7 @@ impl Restoring<'_> {
             act.finish()?;
             Ok(rotated)
         })?;
-        let anchor = copy.read(|rows| Ok(anchor_of(Tree::verify(rows, &unlocked.kek.records)?.store())))?;
+        let anchor = copy.read(|rows| Ok(anchor_of(Tree::verify(rows, &kek.records)?.store())))?;
         Ok((anchor, rotated))
     }
 }

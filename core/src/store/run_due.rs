@@ -19,7 +19,7 @@ pub struct RunDueReport {
     pub at: Timestamp,
     /// The versions that were destroyed.
     pub destroyed: Vec<DestroyedVersion>,
-    /// Keys that do not verify, and so were left alone.
+    /// Keys that do not verify or were set aside, and so were left alone.
     pub failures: Vec<RunDueFailure>,
     /// Whether destroyed keys may still be in the write-ahead log because somebody reads the file: run again.
     pub purge_pending: bool,
@@ -49,8 +49,8 @@ impl Store {
     /// Does what is due by the store's clock. Call it now and then, in as many processes as you like.
     ///
     /// Destroying is crypto-shredding: the wrapped key is overwritten, a record of the version stays, and the log is
-    /// emptied. Each key is one transaction, and a key that does not verify stops none of the others. There is no
-    /// way back, so see that the clock is right: one that is ahead destroys early.
+    /// emptied. Each key is one transaction, and a key that does not verify, or was set aside, stops none of the
+    /// others. There is no way back, so see that the clock is right: one that is ahead destroys early.
     pub fn run_due(&self) -> Result<RunDueReport> {
         self.shared.require(Mode::Admin)?;
         let now = self.shared.now();
@@ -65,8 +65,10 @@ impl Store {
         for key_id in due {
             match self.shared.destroy_due(&key_id) {
                 Ok(destroyed) => report.destroyed.extend(destroyed),
-                // Where the root itself does not verify, the purge says so.
-                Err(error) if error.kind() == ErrorKind::IntegrityError => {
+                // Where the root itself does not verify, the purge says so. What was set aside stays as it is.
+                Err(error)
+                    if [ErrorKind::IntegrityError, ErrorKind::KeyUnavailable].contains(&error.kind()) =>
+                {
                     report.failures.push(RunDueFailure { key_id, problem: error.message().to_owned() })
                 }
                 Err(error) => return Err(error),

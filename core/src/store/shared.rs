@@ -242,7 +242,11 @@ impl Shared {
     /// What the recipient's private key opens in this transaction: where the KEK was changed, by whomever, the new
     /// one takes the old one's place. WrongMasterKey where our recipient was removed.
     pub(super) fn follow(&self, rows: &dyn Rows) -> Result<Arc<Unlocked>> {
-        let unlocked = self.unlocked()?;
+        self.follow_from(rows, self.unlocked()?)
+    }
+
+    /// As [`Shared::follow`], where the transaction may be older than the KEK that by now is known.
+    pub(super) fn follow_from(&self, rows: &dyn Rows, unlocked: Arc<Unlocked>) -> Result<Arc<Unlocked>> {
         let store = rows.store()?;
         if store.store_id != self.store_id || store.kek_version <= unlocked.kek.version {
             return Ok(unlocked);

@@ -1,7 +1,7 @@
 //! Changing what a version may do, as the table of `keyring::transition` allows it.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::keyring::{Change, Standing, Verdict, VersionState};
+use crate::keyring::{Change, Prefix, Standing, Verdict, VersionState};
 use crate::limits;
 use crate::records::{EntityId, KeyRow, VersionRow};
 use crate::store::act::{Act, Event};
@@ -16,7 +16,7 @@ impl Store {
     /// Has this version encrypt from now on: a staged one, or an earlier one that a rotation left enabled, to go
     /// back to it. The version that was current stays enabled.
     ///
-    /// KeyUnavailable where the version is in another state or has expired, or its key is archived.
+    /// KeyUnavailable where the version is in another state, has expired or has no prefix, or its key is archived.
     pub fn promote_version(&self, key_id: &str, version: u32) -> Result<VersionInfo> {
         self.change_version(key_id, version, Change::Promote, None)
     }
@@ -75,6 +75,7 @@ impl Store {
                 Verdict::Refused(kind, advice) => return Err(refused(&row, kind, change, advice)),
             };
             if change == Change::Promote {
+                refuse_raw(&row)?;
                 begin_use(act, &key, &mut row)?;
             }
             row.is_current = (row.is_current || change == Change::Promote) && !with_successor;
@@ -141,6 +142,15 @@ pub(super) fn refused(row: &VersionRow, kind: ErrorKind, change: Change, advice:
         row.version, row.key_id, row.state
     );
     Error::new(kind, message).with_key(&row.key_id).with_version(row.version)
+}
+
+/// A current version without a prefix would leave a key in use that cannot encrypt.
+fn refuse_raw(row: &VersionRow) -> Result<()> {
+    if row.prefix != Prefix::Raw.name() {
+        return Ok(());
+    }
+    let advice = "it came with an imported keyset and has no prefix, so it only opens; rotate the key";
+    Err(refused(row, ErrorKind::KeyUnavailable, Change::Promote, advice))
 }
 
 /// Makes room for another current version. A staged one's time to encrypt begins now; an earlier one's goes on.

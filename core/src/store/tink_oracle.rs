@@ -13,7 +13,19 @@ use serde_json::{Value, json};
 use super::tink_keyset_oracle::text;
 use crate::{Algorithm, CreateKey, Key, KeysetProtection, MasterKey, OpenOptions, Store};
 
-const MESSAGES: [&[u8]; 5] = [b"", b"a", b"ada@example.org", &[0; 31], &[7; 4096]];
+/// Around the borders of blocks, and large.
+const MESSAGES: [&[u8]; 10] = [
+    b"",
+    b"a",
+    b"ada@example.org",
+    &[1; 16],
+    &[2; 17],
+    &[0; 31],
+    &[3; 32],
+    &[7; 4096],
+    &[4; 65_537],
+    &[5; (1 << 20) + 1],
+];
 
 /// Says to the test that it is the process that does the work.
 const CHILD: &str = "KEYFOLD_TEST_TINK_CHILD";

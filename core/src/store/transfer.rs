@@ -7,7 +7,7 @@ use zeroize::Zeroize;
 use crate::error::{Error, ErrorKind, Result};
 use crate::hierarchy::{DekPlace, Wrappable};
 use crate::key::{Plaintext, PlaintextText};
-use crate::keyring::VersionState;
+use crate::keyring::{Operation, VersionState};
 use crate::limits;
 use crate::primitives::{Algorithm, KeyKind};
 use crate::records::{EntityId, KeyRow, VersionRow};
@@ -72,8 +72,8 @@ impl Store {
 
     /// The raw bytes of a version, of the current one where none is named. For keys made `exportable` alone; recorded.
     ///
-    /// PermissionDenied where the key is not exportable; KeyUnavailable where the version was revoked, destroyed or
-    /// is about to be.
+    /// PermissionDenied where the key is not exportable; KeyUnavailable where the version is disabled, was revoked or
+    /// destroyed, or is about to be.
     pub fn get_data_key(&self, key_id: &str, version: Option<u32>) -> Result<Plaintext> {
         self.export_version(key_id, version, None).map(|secret| plaintext(secret.expose()))
     }
@@ -113,7 +113,7 @@ impl Store {
                 None => row.is_current,
             });
             let row = found.ok_or_else(|| no_such_version(key_id, version))?;
-            require_readable(row)?;
+            require_readable(&key, row)?;
             let secret = unwrap_version(act, &key, row)?;
             if length.is_some_and(|length| length != secret.len()) {
                 return Err(Error::invalid(format!(
@@ -302,19 +302,17 @@ fn base64(bytes: &[u8]) -> Result<SecretBytes> {
     Ok(out)
 }
 
-fn require_readable(row: &VersionRow) -> Result<()> {
+fn require_readable(key: &KeyRow, row: &VersionRow) -> Result<()> {
     let state = VersionState::from_name(&row.state).ok_or_else(|| EntityId::key(&row.key_id).damaged())?;
-    match state {
-        VersionState::Revoked | VersionState::PendingDestruction | VersionState::Destroyed => {
-            Err(Error::new(
-                ErrorKind::KeyUnavailable,
-                format!("version {} of key {:?} is {state} and is not handed out", row.version, row.key_id),
-            )
-            .with_key(&row.key_id)
-            .with_version(row.version))
-        }
-        _ => Ok(()),
+    if state.allows(Operation::Export, row.is_current, key.archived) {
+        return Ok(());
     }
+    Err(Error::new(
+        ErrorKind::KeyUnavailable,
+        format!("version {} of key {:?} is {state} and is not handed out", row.version, row.key_id),
+    )
+    .with_key(&row.key_id)
+    .with_version(row.version))
 }
 
 fn no_such_version(key_id: &str, version: Option<u32>) -> Error {

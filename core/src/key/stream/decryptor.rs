@@ -16,6 +16,9 @@ use super::opening::Opening;
 pub struct StreamDecryptor {
     key: Key,
     state: State,
+    /// The version that sealed the stream, and whether it was current: known from the first segment on, also after the
+    /// end.
+    found: Option<(u32, bool)>,
     /// The beginning of the next segment, as it was sealed.
     pending: Vec<u8>,
 }
@@ -35,7 +38,7 @@ impl Key {
     pub fn stream_decryptor<'a>(&self, aad: impl Into<Aad<'a>>) -> Result<StreamDecryptor> {
         self.require_stream_kind("decrypt streams")?;
         let aad = aad.into().to_bytes()?.as_ref().to_vec();
-        Ok(StreamDecryptor { key: self.clone(), state: State::Start(aad), pending: Vec::new() })
+        Ok(StreamDecryptor { key: self.clone(), state: State::Start(aad), found: None, pending: Vec::new() })
     }
 }
 
@@ -60,19 +63,12 @@ impl StreamDecryptor {
 
     /// The number of the version that sealed the stream, once its first segment is open.
     pub fn version(&self) -> Option<u32> {
-        self.opening().map(Opening::version)
+        self.found.map(|(version, _)| version)
     }
 
     /// Whether the stream was sealed by another version than the current one, once its first segment is open.
     pub fn needs_reencrypt(&self) -> Option<bool> {
-        self.opening().map(|opening| !opening.is_current())
-    }
-
-    fn opening(&self) -> Option<&Opening> {
-        match &self.state {
-            State::Open(opening) => Some(opening),
-            _ => None,
-        }
+        self.found.map(|(_, is_current)| !is_current)
     }
 
     /// Refuses what comes after a failure or the end.
@@ -114,6 +110,7 @@ impl StreamDecryptor {
             State::Open(opening) => opening.open(segment, last)?,
             State::Start(aad) => {
                 let (opening, length) = Opening::find(&self.key, aad, segment, last)?;
+                self.found = Some((opening.version(), opening.is_current()));
                 self.state = State::Open(opening);
                 // Over the header.
                 segment.copy_within(HEADER_LENGTH..HEADER_LENGTH + length, 0);
@@ -132,6 +129,7 @@ impl StreamDecryptor {
             wipe(&mut out[start..]);
             out.truncate(start);
             self.pending = Vec::new();
+            self.found = None;
             if !matches!(self.state, State::Ended) {
                 self.state = State::Failed;
             }

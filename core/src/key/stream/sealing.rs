@@ -3,9 +3,10 @@
 use crate::error::{Error, Result};
 use crate::format::Aad;
 use crate::key::{Key, snapshot, wrong_kind};
-use crate::keyring::Material;
+use crate::keyring::{Loaded, Material};
 use crate::primitives::{HEADER_LENGTH, Header, KeyKind, SEGMENT_LENGTH, Segments, TAG_LENGTH};
 use crate::sys::fork;
+use crate::sys::pages::SecretBytes;
 
 /// The stream's key, derived from the version that was current when it began.
 pub(super) struct Sealing {
@@ -20,15 +21,16 @@ pub(super) struct Sealing {
 impl Sealing {
     pub(super) fn begin(key: &Key, aad: Aad<'_>) -> Result<Self> {
         let aad = aad.to_bytes()?;
-        let loaded = key.shared.current(&key.entry)?;
-        let (version, material) = snapshot(&loaded)?.encrypting()?;
-        let Material::Stream(main_key) = material else {
-            let kind = version.algorithm.kind();
-            return Err(wrong_kind(key.id(), kind, "encrypt streams", &[KeyKind::Stream]));
-        };
+        let mut loaded = key.shared.current(&key.entry)?;
+        key.shared.refuse_expired(snapshot(&loaded)?)?;
+        // Keys of other kinds are refused before anything is counted.
+        main_key(key, &loaded)?;
+        if let Some(newer) = key.charge(&loaded, 1)? {
+            loaded = newer;
+        }
         let epoch = fork::epoch();
         let header = Header::make()?;
-        let segments = Segments::derive(main_key.expose(), &header, aad.as_ref())?;
+        let segments = Segments::derive(main_key(key, &loaded)?.expose(), &header, aad.as_ref())?;
         Ok(Self { key: key.clone(), segments, header: Some(header), epoch })
     }
 
@@ -61,5 +63,16 @@ impl Sealing {
             return Err(Error::limit("a stream has at most 2^32 segments of 1 MiB").with_key(self.key.id()));
         }
         Ok(self.segments.seal(data, last)?)
+    }
+}
+
+/// The bytes of the version that encrypts.
+fn main_key<'a>(key: &Key, loaded: &'a Loaded) -> Result<&'a SecretBytes> {
+    match snapshot(loaded)?.encrypting()? {
+        (_, Material::Stream(main_key)) => Ok(main_key),
+        (version, _) => {
+            let kind = version.algorithm.kind();
+            Err(wrong_kind(key.id(), kind, "encrypt streams", &[KeyKind::Stream]))
+        }
     }
 }

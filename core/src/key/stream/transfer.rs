@@ -88,7 +88,7 @@ pub(super) fn encrypt(
         if let Some(header) = sealing.take_header() {
             buffer.bytes[..start].copy_from_slice(header.as_bytes());
         }
-        writer.write_all(&buffer.bytes[..filled + tag.len()]).map_err(unwritten)?;
+        write_all(writer, &buffer.bytes[..filled + tag.len()])?;
         done += (filled - start) as u64;
         tell(progress, done)?;
         if last {
@@ -129,7 +129,7 @@ pub(super) fn decrypt(
                 (HEADER_LENGTH, length)
             }
         };
-        writer.write_all(&segment[start..start + length]).map_err(unwritten)?;
+        write_all(writer, &segment[start..start + length])?;
         read += filled as u64;
         written += length as u64;
         tell(progress, read)?;
@@ -183,6 +183,23 @@ impl Drop for Buffer {
     fn drop(&mut self) {
         wipe(&mut self.bytes[..self.used]);
     }
+}
+
+/// As the writer's own, which panics where a writer says that it took more than it was given.
+fn write_all(writer: &mut dyn Write, mut bytes: &[u8]) -> Result<()> {
+    while !bytes.is_empty() {
+        match writer.write(bytes) {
+            Ok(0) => return Err(unwritten(io::ErrorKind::WriteZero.into())),
+            Ok(count) => {
+                bytes = bytes
+                    .get(count..)
+                    .ok_or_else(|| Error::storage("the writer says that it wrote more than it was given"))?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(unwritten(error)),
+        }
+    }
+    Ok(())
 }
 
 fn tell(progress: &mut Progress<'_>, done: u64) -> Result<()> {

@@ -1,0 +1,206 @@
+//! Many values in one call. Bytes come one after the other in one buffer, texts in one string; the lengths come in an
+//! Int32Array that `lib/batch.js` shows as bytes, −1 for null, and the results' lengths go back in it.
+
+use keyfold::{Aad, Aads, Error, ErrorKind, OnError, Result, limits};
+
+use crate::bound::Bounds;
+use crate::failure;
+use crate::handles::with_key;
+use crate::raw::{Bytes, Js, Value};
+use crate::wiped::{WipedBytes, WipedText};
+
+/// The length of what was null, and stays so.
+const NULL: i32 = -1;
+/// The length of what did not decrypt.
+const FAILED: i32 = -2;
+
+/// encryptMany(key, bytes, lengths, bounds) → ciphertexts
+pub fn encrypt<'a>(js: Js<'a>, arguments: &[Value<'a>]) -> Result<Value<'a>> {
+    let [key, bytes, lengths, bounds, ..] = arguments else { return js.undefined() };
+    let bounds = Bounds::read(js, *bounds)?;
+    let aads = bounds.aads();
+    let bytes = js.bytes(*bytes, "the plaintexts")?;
+    let given = read_lengths(&js.bytes(*lengths, "the lengths")?)?;
+    let values = split(bytes.as_slice(), &given, Ok)?;
+    let packed = with_key(js.handle(*key), |key| key.encrypt_many(&values, Aads::from(&aads)))?;
+    let lengths = packed.iter().map(|value| value.map_or(NULL, |value| value.len() as i32));
+    write_lengths(js, arguments[2], lengths)?;
+    js.buffer(packed.bytes())
+}
+
+/// decryptMany(key, bytes, lengths, bounds, return) → plaintexts, or [plaintexts, failures] where some failed
+pub fn decrypt<'a>(js: Js<'a>, arguments: &[Value<'a>]) -> Result<Value<'a>> {
+    let [key, bytes, lengths, bounds, on_error, ..] = arguments else { return js.undefined() };
+    let bounds = Bounds::read(js, *bounds)?;
+    let aads = bounds.aads();
+    let bytes = js.bytes(*bytes, "the ciphertexts")?;
+    let given = read_lengths(&js.bytes(*lengths, "the lengths")?)?;
+    let values = split(bytes.as_slice(), &given, Ok)?;
+    let on_error = read_on_error(js, *on_error)?;
+    let batch = with_key(js.handle(*key), |key| key.decrypt_many(&values, Aads::from(&aads), on_error))?;
+    let lengths = batch.iter().map(|value| match value {
+        Ok(value) => value.map_or(NULL, |value| value.len() as i32),
+        Err(_) => FAILED,
+    });
+    write_lengths(js, arguments[2], lengths)?;
+    let plaintexts = js.buffer(batch.bytes())?;
+    let failures: Result<Vec<_>> = batch.errors().map(|error| failure::to_js(js, error)).collect();
+    let failures = failures?;
+    if failures.is_empty() { Ok(plaintexts) } else { js.array(&[plaintexts, js.array(&failures)?]) }
+}
+
+/// encryptManyText(key, text, lengths, bounds) → [text form or null]
+pub fn encrypt_text<'a>(js: Js<'a>, arguments: &[Value<'a>]) -> Result<Value<'a>> {
+    let [key, text, lengths, bounds, ..] = arguments else { return js.undefined() };
+    let bounds = Bounds::read(js, *bounds)?;
+    let aads = bounds.aads();
+    let texts = Texts::read(js, *text, *lengths)?;
+    let values = texts.values();
+    let packed = with_key(js.handle(*key), |key| key.encrypt_many_text(&values, Aads::from(&aads)))?;
+    let null = js.null()?;
+    let made: Result<Vec<_>> =
+        packed.iter().map(|value| value.map_or(Ok(null), |value| js.string(value))).collect();
+    js.array(&made?)
+}
+
+/// decryptManyText(key, textForms, lengths, bounds, return) → [text, null or failure]
+pub fn decrypt_text<'a>(js: Js<'a>, arguments: &[Value<'a>]) -> Result<Value<'a>> {
+    let [key, text, lengths, bounds, on_error, ..] = arguments else { return js.undefined() };
+    let bounds = Bounds::read(js, *bounds)?;
+    let aads = bounds.aads();
+    let texts = Texts::read(js, *text, *lengths)?;
+    let values = texts.values();
+    let on_error = read_on_error(js, *on_error)?;
+    let batch = with_key(js.handle(*key), |key| key.decrypt_many_text(&values, Aads::from(&aads), on_error))?;
+    let null = js.null()?;
+    let made: Result<Vec<_>> = (0..batch.len())
+        .map(|place| match batch.text(place) {
+            Ok(text) => text.map_or(Ok(null), |text| js.string(text)),
+            Err(error) => failure::to_js(js, error),
+        })
+        .collect();
+    js.array(&made?)
+}
+
+fn read_on_error<'a>(js: Js<'a>, value: Value<'a>) -> Result<OnError> {
+    Ok(if js.flag(value)? { OnError::Return } else { OnError::Raise })
+}
+
+pub(crate) fn read_lengths(bytes: &Bytes<'_>) -> Result<Vec<i32>> {
+    let (lengths, rest) = bytes.as_slice().as_chunks::<4>();
+    if lengths.len() > limits::INDEX_REPORT_VALUES || !rest.is_empty() {
+        return Err(Error::new(
+            ErrorKind::LimitExceeded,
+            format!("at most {} values", limits::INDEX_REPORT_VALUES),
+        ));
+    }
+    Ok(lengths.iter().map(|length| i32::from_ne_bytes(*length)).collect())
+}
+
+fn write_lengths<'a>(js: Js<'a>, value: Value<'a>, lengths: impl Iterator<Item = i32>) -> Result<()> {
+    let mut target = js.target(value, 0, [])?;
+    let length = target.length();
+    for (place, length) in target.first(length).as_chunks_mut::<4>().0.iter_mut().zip(lengths) {
+        *place = length.to_ne_bytes();
+    }
+    Ok(())
+}
+
+/// The values of these lengths, one after the other; null where a length is negative.
+pub fn split<'v, T, R>(
+    mut all: &'v [T],
+    lengths: &[i32],
+    value: impl Fn(&'v [T]) -> Result<R>,
+) -> Result<Vec<Option<R>>> {
+    let mut values = Vec::with_capacity(lengths.len());
+    for (place, length) in lengths.iter().enumerate() {
+        let Ok(length) = usize::try_from(*length) else {
+            values.push(None);
+            continue;
+        };
+        let (taken, left) = all.split_at_checked(length).ok_or_else(mismatched)?;
+        all = left;
+        values.push(Some(value(taken).map_err(|error| error.with_index(place))?));
+    }
+    if all.is_empty() { Ok(values) } else { Err(mismatched()) }
+}
+
+fn mismatched() -> Error {
+    Error::new(ErrorKind::InvalidArgument, "the lengths are not those of the values")
+}
+
+/// Texts that came as one, in UTF-8 and one after the other.
+pub struct Texts {
+    all: WipedText,
+    /// The length of each in bytes; none for null.
+    lengths: Vec<Option<usize>>,
+}
+
+impl Texts {
+    pub fn read<'a>(js: Js<'a>, text: Value<'a>, lengths: Value<'a>) -> Result<Self> {
+        let units = js.units(text, "the texts")?;
+        let lengths = read_lengths(&js.bytes(lengths, "the lengths")?)?;
+        let values = split(&units, &lengths, Ok)?;
+        // Of its final size at once: growing would leave copies behind.
+        let length = if is_ascii(&units) { units.len() } else { 3 * units.len() };
+        let mut all = WipedBytes::from(Vec::with_capacity(length));
+        let mut ends = Vec::with_capacity(values.len());
+        for (place, value) in values.into_iter().enumerate() {
+            let start = all.len();
+            let Some(units) = value else {
+                ends.push(None);
+                continue;
+            };
+            append(units, all.buffer()).map_err(|error| error.with_index(place))?;
+            ends.push(Some(all.len() - start));
+        }
+        Ok(Self { all: all.into_text()?, lengths: ends })
+    }
+
+    pub fn values(&self) -> Vec<Option<&str>> {
+        let mut rest: &str = &self.all;
+        let mut next = |length: usize| {
+            let (value, left) = rest.split_at(length);
+            rest = left;
+            value
+        };
+        self.lengths.iter().map(|length| length.map(&mut next)).collect()
+    }
+}
+
+fn is_ascii(units: &[u16]) -> bool {
+    units.iter().fold(0, |all, unit| all | unit) < 0x80
+}
+
+fn append(units: &[u16], out: &mut Vec<u8>) -> Result<()> {
+    if is_ascii(units) {
+        out.extend(units.iter().map(|unit| *unit as u8));
+        return Ok(());
+    }
+    let mut utf8 = [0; 4];
+    for unit in char::decode_utf16(units.iter().copied()) {
+        let character = unit.map_err(|_| {
+            Error::new(
+                ErrorKind::InvalidArgument,
+                "a value must be well-formed text: it holds half a surrogate pair",
+            )
+        })?;
+        out.extend_from_slice(character.encode_utf8(&mut utf8).as_bytes());
+    }
+    Ok(())
+}
+
+/// What [`Bounds::aads`] gives, for the core.
+pub enum AadList<'a> {
+    One(Aad<'a>),
+    Each(Vec<Aad<'a>>),
+}
+
+impl<'a> From<&'a AadList<'a>> for Aads<'a> {
+    fn from(list: &'a AadList<'a>) -> Self {
+        match list {
+            AadList::One(aad) => Aads::One(*aad),
+            AadList::Each(aads) => Aads::Each(aads),
+        }
+    }
+}

@@ -1,0 +1,160 @@
+"""Many values in one call."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import keyfold
+import pytest
+
+
+def test_round_trips(pii: keyfold.Key) -> None:
+    values = [b"ada", None, b"", bytes(5000)]
+    sealed = pii.encrypt_many(values)
+    assert sealed[1] is None
+    assert pii.decrypt_many(sealed) == values
+    assert [one and pii.decrypt(one) for one in sealed] == values
+    texts = pii.encrypt_many_text(("ada", None, "", "Ключ"))
+    assert pii.decrypt_many_text(texts) == ["ada", None, "", "Ключ"]
+    assert pii.decrypt_many(texts) == [b"ada", None, b"", "Ключ".encode()]
+    assert pii.encrypt_many([]) == pii.decrypt_many([]) == []
+    assert pii.decrypt_many(pii.encrypt_many(bytes([place]) for place in range(3))) == [b"\0", b"\1", b"\2"]
+    assert pii.decrypt_many(pii.encrypt_many([bytearray(b"a"), memoryview(b"b")])) == [b"a", b"b"]
+
+
+def test_one_binding_for_all_or_one_for_each(pii: keyfold.Key) -> None:
+    values, where = [b"1", b"2"], [{"id": 1}, {"id": 2}]
+    sealed = pii.encrypt_many(values, b"aad")
+    assert [pii.decrypt(one, b"aad") for one in sealed] == values
+    sealed = pii.encrypt_many(values, context={"id": 1})
+    assert pii.decrypt_many(sealed, context={"id": 1}) == values
+    sealed = pii.encrypt_many(values, aads=[b"a", bytearray(b"b")])
+    assert pii.decrypt(sealed[1], b"b") == b"2"
+    sealed = pii.encrypt_many(values, contexts=where)
+    assert [pii.decrypt(one, context=place) for one, place in zip(sealed, where, strict=True)] == values
+    assert pii.decrypt_many(sealed, contexts=iter(where)) == values
+    with pytest.raises(keyfold.DecryptionFailed) as caught:
+        pii.decrypt_many(sealed, contexts=[where[0], where[0]])
+    assert caught.value.index == 1
+
+
+def test_a_value_that_does_not_decrypt(store: keyfold.Store, pii: keyfold.Key) -> None:
+    sealed: list[Any] = pii.encrypt_many([b"1", b"2", b"3"])
+    sealed[1] = store.encrypt("other", b"2")
+    sealed.insert(2, None)
+    with pytest.raises(keyfold.DecryptionFailed) as caught:
+        pii.decrypt_many(sealed)
+    assert (caught.value.index, caught.value.key_id) == (1, "pii")
+    opened = pii.decrypt_many(sealed, on_error="return")
+    assert opened[0] == b"1"
+    assert isinstance(opened[1], keyfold.DecryptionFailed)
+    assert opened[1].index == 1
+    assert opened[2:] == [None, b"3"]
+    texts = pii.encrypt_many_text(["a", "b"])
+    found = pii.decrypt_many_text([texts[0], "kf1.AAAA", texts[1]], on_error="return")
+    assert [found[0], found[2]] == ["a", "b"]
+    assert isinstance(found[1], keyfold.DecryptionFailed)
+    assert isinstance(
+        pii.decrypt_many_text([keyfold.to_text(pii.encrypt(b"\xff"))], on_error="return")[0], Exception
+    )
+    store.close()
+    with pytest.raises(keyfold.Closed):
+        pii.decrypt_many([texts[0]], on_error="return")
+
+
+@pytest.mark.parametrize(
+    ("values", "index"),
+    [([b"a", "text"], 1), ([7], 0), (["a"], 0), ("text", None), (b"bytes", None), (None, None), (7, None)],
+)
+def test_wrong_values(pii: keyfold.Key, values: Any, index: int | None) -> None:
+    with pytest.raises(keyfold.InvalidArgument) as caught:
+        pii.encrypt_many(values)
+    assert caught.value.index == index
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"aads": [b"a"]},
+        {"aads": [b"a", "b"]},
+        {"aads": b"ab"},
+        {"aads": [b"a", None]},
+        {"contexts": [{"a": 1}]},
+        {"contexts": [{"a": 1}, None]},
+        {"contexts": {"a": 1}},
+        {"aads": [b"a", b"b"], "contexts": [{"a": 1}, {"a": 1}]},
+        {"aads": [b"a", b"b"], "context": {"a": 1}},
+        {"aad": b"x", "aads": [b"a", b"b"]},
+        {"aad": b"x", "contexts": [{"a": 1}, {"a": 2}]},
+        {"aad": b"x", "context": {"a": 1}},
+        {"aad": "x"},
+    ],
+)
+def test_wrong_bindings(pii: keyfold.Key, options: dict[str, Any]) -> None:
+    for call in (pii.encrypt_many, pii.decrypt_many):
+        with pytest.raises(keyfold.InvalidArgument):
+            call([b"1", b"2"], **options)
+
+
+def test_wrong_on_error(pii: keyfold.Key) -> None:
+    for wrong in ("ignore", None, 7, True):
+        with pytest.raises(keyfold.InvalidArgument, match="on_error"):
+            pii.decrypt_many([], on_error=wrong)  # type: ignore[arg-type]
+
+
+def test_limits(pii: keyfold.Key) -> None:
+    most = [None] * 100_000
+    assert pii.encrypt_many(most) == most
+    with pytest.raises(keyfold.LimitExceeded):
+        pii.encrypt_many([*most, None])
+
+    def without_end() -> Any:
+        while True:
+            yield b"a"
+
+    with pytest.raises(keyfold.LimitExceeded):
+        pii.encrypt_many(without_end())
+    with pytest.raises(keyfold.LimitExceeded):
+        pii.encrypt_many([bytes(64 << 20)] * 5)
+
+
+def test_what_the_caller_raises_comes_through(pii: keyfold.Key) -> None:
+    def values() -> Any:
+        yield b"a"
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        pii.encrypt_many(values())
+
+
+def test_values_that_change_meanwhile(pii: keyfold.Key) -> None:
+    values: list[Any] = [b"1", b"2"]
+
+    class Sneaky(dict[str, Any]):
+        def items(self) -> Any:
+            values.clear()
+            return [("id", 1)]
+
+    assert len(pii.encrypt_many(values, contexts=[Sneaky(id=1), Sneaky(id=1)])) == 2
+
+
+def test_from_many_threads_while_the_key_rotates(store: keyfold.Store, pii: keyfold.Key) -> None:
+    failures: list[BaseException] = []
+    values = [str(number).encode() for number in range(500)]
+
+    def work() -> None:
+        try:
+            for _ in range(10):
+                assert pii.decrypt_many(pii.encrypt_many(values, b"x"), b"x") == values
+        except BaseException as failure:
+            failures.append(failure)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for _ in range(5):
+        store.rotate_key("pii")
+    for thread in threads:
+        thread.join()
+    assert not failures
