@@ -12,6 +12,10 @@ use crate::output::{Console, table};
 pub fn check(console: &Console, global: &Global) -> Result<u8> {
     let report = opening::open(console, global)?.check()?;
     console.result(|| json!(report), || finding_table(&report))?;
+    // In JSON they are part of the result.
+    for warning in report.warnings.iter().filter(|_| !console.json) {
+        console.warning(&format!("{}: {}; {}", warning.subject, warning.problem, warning.advice));
+    }
     if !report.ok {
         return Ok(CHECK_FAILED);
     }

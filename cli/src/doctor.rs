@@ -29,22 +29,17 @@ pub fn doctor(console: &Console, global: &Global) -> Result<u8> {
     let mut add = |subject: &str, problem: String, advice: &str| {
         findings.push([subject.to_owned(), problem, advice.to_owned()]);
     };
-    for finding in &check.findings {
+    // Of key memory, opening has said the same.
+    let advice = check.warnings.iter().filter(|warning| warning.subject != "memory");
+    for finding in check.findings.iter().chain(advice) {
         add(&finding.subject, finding.problem.clone(), &finding.advice);
     }
     for warning in store.warnings() {
-        add("opening", warning.clone(), "as it says");
+        add("opening", warning.clone(), "do as it says");
     }
     look_at_files(&path, &mut add);
-    if check.purge_pending {
-        add(
-            "log",
-            "destroyed keys may still be in it".to_owned(),
-            "run keyfold run-due when nobody reads the store",
-        );
-    }
     look_at_keys(&store, &mut add)?;
-    if store.recipients()?.len() == 1 {
+    if check.recipients == 1 {
         add(
             "recipients",
             "there is one way to open the store; if it is lost, everything is".to_owned(),
@@ -110,9 +105,8 @@ fn look_at_keys(store: &Store, add: &mut dyn FnMut(&str, String, &str)) -> Resul
         }
         let subject = format!("key {}", key.key_id);
         let rotate = format!("keyfold key rotate {}", key.key_id);
-        if is_past(key.expires_at) {
-            add(&subject, "its current version has expired and encrypts no more".to_owned(), &rotate);
-        } else if is_past(key.rotation_due_at) {
+        // That it has expired, the check has said.
+        if is_past(key.rotation_due_at) && !is_past(key.expires_at) {
             add(&subject, "its purpose's rotation period is over".to_owned(), &rotate);
         }
         if is_near_limit(store, &key)? {

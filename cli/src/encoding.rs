@@ -68,7 +68,7 @@ impl Encoding {
                 let line = std::str::from_utf8(line).map_err(|_| malformed())?;
                 Base64::decode_vec(line).map_err(|_| malformed())
             }
-            Self::Hex if line.len() % 2 == 0 => line
+            Self::Hex if line.len().is_multiple_of(2) => line
                 .chunks_exact(2)
                 .map(|pair| Some(value(pair[0])? << 4 | value(pair[1])?))
                 .collect::<Option<Vec<u8>>>()
@@ -148,8 +148,8 @@ pub fn line(text: &str) -> Zeroizing<String> {
 
 fn digit(value: u8) -> u8 {
     // Without a table, so that nothing depends on where in memory a secret points.
-    let letter = (i16::from(value) - 10 >> 15) as u8;
-    b'a' + value - 10 & !letter | b'0' + value & letter
+    let below_ten = ((i16::from(value) - 10) >> 15) as u8;
+    ((b'a' + value - 10) & !below_ten) | ((b'0' + value) & below_ten)
 }
 
 fn value(digit: u8) -> Option<u8> {

@@ -237,8 +237,11 @@ fn json_has_the_names_of_the_core() {
         "locked_bytes",
         "ok",
         "purge_pending",
+        "quarantined",
+        "recipients",
         "unlocked_bytes",
         "versions",
+        "warnings",
     ];
     assert_eq!(fields(&place.json(&["check"], b"")), report);
 }
@@ -365,14 +368,14 @@ fn failures_print_no_secret() {
         &["inspect", "plain"],
         &["check", &flag],
         &["check", "--master-key", MASTER_KEY],
-        &["check", "--master-key", &hex],
+        &["check", "--master-key", hex],
         &["check", MASTER_KEY],
-        &["check", &hex],
+        &["check", hex],
         &["inspect", MASTER_KEY],
         &["encrypt", MASTER_KEY],
         &["key", "list", "--limit", MASTER_KEY],
         &["key", "create", "k", "--purpose", MASTER_KEY],
-        &["key", "create", "k", "--algorithm", &hex],
+        &["key", "create", "k", "--algorithm", hex],
         &["check", "--anchor", MASTER_KEY],
         &["check", "--actor", &format!("{MASTER_KEY}\n")],
         &[MASTER_KEY],
@@ -389,8 +392,7 @@ fn failures_print_no_secret() {
             let output = place.run(&[arguments, json].concat(), &sealed);
             assert_ne!(output.status.code(), Some(0), "{arguments:?}");
             let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-            for word in [MASTER_KEY, MASTER_KEY.trim_end_matches('='), &hex, "quick", text.trim(), &recovery]
-            {
+            for word in [MASTER_KEY, MASTER_KEY.trim_end_matches('='), hex, "quick", text.trim(), &recovery] {
                 assert!(!said.contains(word), "{arguments:?}: {said}");
             }
         }
@@ -620,7 +622,9 @@ fn the_doctor_finds_what_deserves_attention() {
         .iter()
         .map(|found| found["subject"].as_str().unwrap())
         .collect();
-    assert_eq!(subjects, ["file", "folder", "key short"], "{report}");
+    assert_eq!(subjects, ["key short", "file", "file", "file", "folder"], "{report}");
+    let words = place.run(&["check"], b"");
+    assert!(String::from_utf8_lossy(&words.stderr).contains("warning: key short"), "{words:?}");
     fs::set_permissions(place.path("app.keyfold"), PermissionsExt::from_mode(0o600)).unwrap();
     fs::set_permissions(place.0.path(), PermissionsExt::from_mode(0o700)).unwrap();
     place.output(&["key", "archive", "short"], b"");

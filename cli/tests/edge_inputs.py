@@ -89,7 +89,8 @@ def option_flags(options):
         if name == "create":
             continue
         flag = "--" + name.replace("_", "-")
-        flags += [flag] if setting is True else [flag, str(setting)]
+        for each in setting if isinstance(setting, list) else [setting]:
+            flags += [flag] if each is True else [flag, str(each)]
     return flags
 
 
@@ -145,14 +146,16 @@ def run(folder, case):
             flags += ["--master-key", text]
         else:
             settings["master_key"] = text
-    before = {name: value(folder, case[name]) for name in ("plaintext", "ciphertext") if name in case}
-    stdin = before.get("plaintext", before.get("ciphertext", b""))
+    before = {name: value(folder, case[name]) for name in ("plaintext", "ciphertext", "value") if name in case}
+    stdin = next(iter(before.values()), b"")
     if operation == "open":
         command, rest = ["init", "--exist-ok"] if options.get("create") else ["fingerprint"], []
     elif operation == "inspect":
         command, rest = ["inspect"], []
     elif operation in ("encrypt", "decrypt", "reencrypt"):
         command, rest = [operation, *aad_flags(folder, case)], ["--", key_id(folder, case)]
+    elif operation == "blind_index":
+        command, rest = ["index"], ["--", key_id(folder, case), value(folder, case["field"]).decode()]
     elif operation in ("create_key", "rotate_key", "key_info", "list_key_versions"):
         verb = {"create_key": "create", "rotate_key": "rotate"}.get(operation, "show")
         command, rest = ["key", verb], ["--", key_id(folder, case)]
