@@ -21,6 +21,8 @@ say "Python: stubs"
 (cd build && ../$bin/python -m mypy.stubtest keyfold)
 say "Node: types"
 npm run --silent types -w bindings-node
+say "Documentation: generated pages are up to date"
+"$bin/python" tests/edge_inputs_page.py --check
 say "Documentation: what it names exists"
 "$bin/python" tests/docs.py
 say "check passed"
