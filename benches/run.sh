@@ -6,6 +6,10 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 cd "$root"
 printf 'Rust: keyfold beside aws-lc-rs\n'
 cargo bench --quiet -p keyfold --bench hot_path
+printf '\nStreams and batches: keyfold beside aws-lc-rs and a copy\n'
+cargo bench --quiet -p keyfold --bench streams
+printf '\nA new key-encryption key for 10,000 keys\n'
+cargo bench --quiet -p keyfold --bench rekey
 printf '\nRust: streams and batches beside aws-lc-rs\n'
 cargo bench --quiet -p keyfold --bench streams
 printf '\nPython: keyfold beside cryptography\n'
