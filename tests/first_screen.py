@@ -36,7 +36,8 @@ def console(sample: str) -> None:
     """Lines after `$ ` are typed; the others are what must appear, in this order."""
     commands = [line[2:] for line in sample.splitlines() if line.startswith("$ ")]
     expected = [line for line in sample.splitlines() if not line.startswith("$ ")]
-    (folder / "session.sh").write_text("set -e\n" + "\n".join(commands) + "\n")
+    # A terminal's prompt begins a line of its own, whatever was printed last.
+    (folder / "session.sh").write_text("set -e\n" + "\necho\n".join(commands) + "\n")
     printed = run(["bash", "session.sh"]).splitlines()
     for line in expected:
         assert line in printed, f"{line!r} was not printed, but: {printed}"
