@@ -68,8 +68,24 @@ BY_TYPE = {
     "struct keyfold_stream_decryptor **": "&made_decryptor",
 }
 # What may be NULL, anywhere and in single functions, as the header says.
-OPTIONAL = {"options", "filter", "info", "infos", "report", "reason", "delay", "losses", "progress", "user_data", "error",
-            "read_bytes", "written_bytes", "statuses", "free_user_data", "new_master_key"}
+OPTIONAL = {
+    "options",
+    "filter",
+    "info",
+    "infos",
+    "report",
+    "reason",
+    "delay",
+    "losses",
+    "progress",
+    "user_data",
+    "error",
+    "read_bytes",
+    "written_bytes",
+    "statuses",
+    "free_user_data",
+    "new_master_key",
+}
 OPTIONAL_IN = {
     ("keyfold_store_open", "master_key"),
     ("keyfold_restore", "master_key"),
@@ -167,7 +183,7 @@ def good(function, kind, parameter):
 
 
 def is_pointer(kind):
-    return kind.endswith("*") or kind.endswith("callback")
+    return kind.endswith(("*", "callback"))
 
 
 def main():
@@ -181,8 +197,9 @@ def main():
             print("    keyfold_context_free(keyfold_context_new());")
             continue
         if result != "keyfold_status":
-            print(f"    (void){name}({', '.join(nothing)});" if result != "void" else
-                  f"    {name}({', '.join(nothing)});")
+            print(
+                f"    (void){name}({', '.join(nothing)});" if result != "void" else f"    {name}({', '.join(nothing)});"
+            )
             print("    CHECK(1);")
             continue
         needed = [p for k, p in parameters if is_pointer(k) and p not in OPTIONAL and (name, p) not in OPTIONAL_IN]
