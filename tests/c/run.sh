@@ -155,7 +155,7 @@ elif command -v valgrind >/dev/null; then
         # A child has none of its parent's other threads, so what those held is lost in it, and no leak of ours.
         leaks=full
         [ "$name" = fork ] && leaks=no
-        CHILDREN=4 ROUNDS=100 program "$name, valgrind" valgrind -q --error-exitcode=9 --leak-check=$leaks \
+        CHILDREN=4 ROUNDS=100 program "$name, valgrind" valgrind -q --fair-sched=try --error-exitcode=9 --leak-check=$leaks \
             --errors-for-leak-kinds=definite,indirect,possible "$work/$name"
     done
 else
