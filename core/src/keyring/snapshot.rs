@@ -8,7 +8,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::hierarchy::{DekPlace, IndexRootPlace, Kek, Wrappable};
 use crate::keyring::{Material, Meter, Operation, Prefix, VersionState};
 use crate::primitives::{Algorithm, HmacKey};
-use crate::records::entity::{key_scope, purpose_scope};
+use crate::records::entity::{KeyRows, purpose_scope};
 use crate::records::tree::Tree;
 use crate::records::{EntityId, IndexRootRow, KeyRow, VersionRow};
 use crate::sys::pages::SecretBytes;
@@ -62,10 +62,8 @@ impl Snapshot {
         key_id: &str,
         previous: Option<&Arc<Snapshot>>,
     ) -> Result<Option<Arc<Snapshot>>> {
-        let entity = EntityId::key(key_id);
-        let Some(mac) = tree.verify_entity(entity)? else { return Ok(None) };
-        let key = tree.rows().key(key_id)?.ok_or_else(|| entity.damaged())?;
-        let purpose_mac = match &key.purpose {
+        let Some((rows, mac)) = tree.verify_key(key_id)? else { return Ok(None) };
+        let purpose_mac = match &rows.key.purpose {
             None => None,
             Some(purpose) => {
                 let purpose = EntityId::purpose(purpose);
@@ -79,20 +77,20 @@ impl Snapshot {
         {
             return Ok(Some(Arc::clone(previous)));
         }
-        Self::build(tree, kek, key, macs, previous.map(AsRef::as_ref))
+        Self::build(tree, kek, rows, macs, previous.map(AsRef::as_ref))
             .map(|snapshot| Some(Arc::new(snapshot)))
     }
 
     fn build(
         tree: &Tree<'_>,
         kek: &Arc<Kek>,
-        key: KeyRow,
+        rows: KeyRows,
         macs: ([u8; 32], Option<[u8; 32]>),
         previous: Option<&Snapshot>,
     ) -> Result<Self> {
+        let KeyRows { key, versions: rows, index_roots } = rows;
         let damaged = || EntityId::key(&key.key_id).damaged();
         let store_id = tree.store().store_id;
-        let rows = tree.rows().versions(&key.key_id)?;
         let mut versions = Vec::with_capacity(rows.len());
         for row in rows {
             versions.push(Version::new(row, previous).ok_or_else(damaged)?);
@@ -102,8 +100,10 @@ impl Snapshot {
         let mut by_tag: Vec<_> = tagged.into_iter().map(|place| (versions[place].row.tag, place)).collect();
         by_tag.sort_unstable();
         raw.reverse();
-        let scope = key.purpose.as_deref().map_or_else(|| key_scope(&key.key_id), purpose_scope);
-        let index_roots = tree.rows().index_roots(&scope)?;
+        let index_roots = match &key.purpose {
+            None => index_roots,
+            Some(purpose) => tree.rows().index_roots(&purpose_scope(purpose))?,
+        };
         let index_roots =
             index_roots.iter().rev().map(|row| IndexRoot::new(&store_id, kek, row)).collect::<Result<_>>()?;
         let rotation_period = match &key.purpose {

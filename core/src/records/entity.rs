@@ -3,7 +3,7 @@
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::Encoding;
 use crate::primitives::sha256;
-use crate::records::Rows;
+use crate::records::{IndexRootRow, KeyRow, Rows, VersionRow};
 
 /// What an entity is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -116,34 +116,13 @@ impl<'a> EntityId<'a> {
     pub(crate) fn content(self, rows: &dyn Rows) -> Result<Option<Encoding>> {
         let encoding = Encoding::new("keyfold/v1/entity").text(self.kind.name()).text(self.id);
         match self.kind {
-            EntityKind::Key => self.key_content(rows, encoding),
+            EntityKind::Key => Ok(KeyRows::read(rows, self.id)?.map(|rows| rows.content())),
             EntityKind::Purpose => self.purpose_content(rows, encoding),
             EntityKind::Recipient => self.recipient_content(rows, encoding),
             EntityKind::SystemKey => self.system_key_content(rows, encoding),
             EntityKind::Usage => self.usage_content(rows, encoding),
             EntityKind::Quarantine => self.quarantine_content(rows, encoding),
         }
-    }
-
-    fn key_content(self, rows: &dyn Rows, encoding: Encoding) -> Result<Option<Encoding>> {
-        let versions = rows.versions(self.id)?;
-        let roots = rows.index_roots(&key_scope(self.id))?;
-        let Some(key) = rows.key(self.id)? else {
-            return self.absent(versions.is_empty() && roots.is_empty());
-        };
-        let encoding = encode_key(encoding, &key, &versions);
-        Ok(Some(encode_index_roots(encoding, &roots)))
-    }
-
-    /// As [`EntityId::content`], of a key whose rows are at hand.
-    pub(crate) fn content_of_key(
-        key: &crate::records::KeyRow,
-        versions: &[crate::records::VersionRow],
-        roots: &[crate::records::IndexRootRow],
-    ) -> Encoding {
-        let entity = EntityId::key(&key.key_id);
-        let encoding = Encoding::new("keyfold/v1/entity").text(entity.kind.name()).text(entity.id);
-        encode_index_roots(encode_key(encoding, key, versions), roots)
     }
 
     fn purpose_content(self, rows: &dyn Rows, encoding: Encoding) -> Result<Option<Encoding>> {
@@ -218,6 +197,39 @@ impl<'a> EntityId<'a> {
     }
 }
 
+/// Everything that the MAC of a key covers.
+pub(crate) struct KeyRows {
+    pub(crate) key: KeyRow,
+    /// In order of their numbers.
+    pub(crate) versions: Vec<VersionRow>,
+    /// The key's own, in order of their versions.
+    pub(crate) index_roots: Vec<IndexRootRow>,
+}
+
+impl KeyRows {
+    /// `None` where no row is left; an error where some name a key that is gone.
+    pub(crate) fn read(rows: &dyn Rows, key_id: &str) -> Result<Option<Self>> {
+        let versions = rows.versions(key_id)?;
+        let index_roots = rows.index_roots(&key_scope(key_id))?;
+        match rows.key(key_id)? {
+            Some(key) => Ok(Some(Self { key, versions, index_roots })),
+            None if versions.is_empty() && index_roots.is_empty() => Ok(None),
+            None => Err(EntityId::key(key_id).damaged()),
+        }
+    }
+
+    pub(crate) fn content(&self) -> Encoding {
+        key_content(&self.key, &self.versions, &self.index_roots)
+    }
+}
+
+/// As [`EntityId::content`], of a key whose rows are at hand.
+pub(super) fn key_content(key: &KeyRow, versions: &[VersionRow], index_roots: &[IndexRootRow]) -> Encoding {
+    let entity = EntityId::key(&key.key_id);
+    let encoding = Encoding::new("keyfold/v1/entity").text(entity.kind.name()).text(entity.id);
+    encode_index_roots(encode_key(encoding, key, versions), index_roots)
+}
+
 /// The scope of a key's own index roots.
 pub(crate) fn key_scope(key_id: &str) -> String {
     format!("key/{key_id}")
@@ -228,11 +240,7 @@ pub(crate) fn purpose_scope(purpose: &str) -> String {
     format!("purpose/{purpose}")
 }
 
-fn encode_key(
-    mut encoding: Encoding,
-    key: &crate::records::KeyRow,
-    versions: &[crate::records::VersionRow],
-) -> Encoding {
+fn encode_key(mut encoding: Encoding, key: &KeyRow, versions: &[VersionRow]) -> Encoding {
     encoding = encoding
         .text(&key.key_id)
         .text(&key.kind)
@@ -266,7 +274,7 @@ fn encode_key(
     encoding
 }
 
-fn encode_index_roots(mut encoding: Encoding, roots: &[crate::records::IndexRootRow]) -> Encoding {
+fn encode_index_roots(mut encoding: Encoding, roots: &[IndexRootRow]) -> Encoding {
     encoding = encoding.integer(roots.len() as i64);
     for row in roots {
         encoding = encoding

@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::error::{Error, Result};
 use crate::primitives::{HmacKey, equal};
-use crate::records::entity::{key_scope, purpose_scope};
+use crate::records::entity::{key_content, key_scope, purpose_scope};
 use crate::records::rows::EntityRow;
 use crate::records::tree::Tree;
 use crate::records::{EntityId, EntityKind, IndexRootRow, KeyRow, Rows, SystemKeyRow, VersionRow};
@@ -103,7 +103,7 @@ impl Work<'_, '_> {
         let Some((name, mac)) = self.left.remove_entry(&(EntityKind::Key, key.key_id.clone())) else {
             return Ok(());
         };
-        if !equal(&mac, &self.tree.mac(&EntityId::content_of_key(key, &versions, &roots))) {
+        if !equal(&mac, &self.tree.mac(&key_content(key, &versions, &roots))) {
             return Err(EntityId::key(&key.key_id).damaged());
         }
         for row in &mut versions {
@@ -114,7 +114,7 @@ impl Work<'_, '_> {
             hand.index_root(row)?;
             self.tree.rows().put_index_root(row)?;
         }
-        let content = EntityId::content_of_key(key, &versions, &roots);
+        let content = key_content(key, &versions, &roots);
         let mac = self.records_key.mac(&[content.as_bytes()]);
         self.done.push(EntityRow { kind: EntityKind::Key, id: name.1, mac });
         Ok(())

@@ -11,23 +11,30 @@ use std::sync::OnceLock;
 use crate::error::{Error, Result};
 use crate::format::Encoding;
 use crate::primitives::{HmacKey, equal};
+use crate::records::children::{Children, Mac};
+use crate::records::entity::KeyRows;
 use crate::records::rows::EntityRow;
 use crate::records::{EntityId, EntityKind, Rows, StoreRow};
-
-const MAC_LENGTH: usize = 32;
-/// One child in a packed list: its number and its MAC.
-const SLOT_LENGTH: usize = 1 + MAC_LENGTH;
-
-/// The MACs of a node's leaves or of the root's nodes, by number.
-type Children = BTreeMap<u8, [u8; MAC_LENGTH]>;
 
 /// A store whose root was verified in this transaction.
 pub(crate) struct Tree<'a> {
     rows: &'a dyn Rows,
     records_key: &'a HmacKey,
+    root: Root,
+    verified: bool,
+}
+
+/// The store's own row, verified, and the nodes under it. It may be kept for as long as nobody commits.
+#[derive(Clone, Debug)]
+pub(crate) struct Root {
     store: StoreRow,
     nodes: Children,
-    verified: bool,
+}
+
+impl Root {
+    pub(crate) fn store(&self) -> &StoreRow {
+        &self.store
+    }
 }
 
 impl<'a> Tree<'a> {
@@ -45,24 +52,34 @@ impl<'a> Tree<'a> {
         if !equal(&root_mac(records_key, &store), &store.root) {
             return Err(damaged_root());
         }
-        let nodes = unpack(&store.nodes).ok_or_else(damaged_root)?;
-        Ok(Self { rows, records_key, store, nodes, verified: true })
+        let nodes = Children::unpack(store.nodes.clone()).ok_or_else(damaged_root)?;
+        Ok(Self { rows, records_key, root: Root { store, nodes }, verified: true })
+    }
+
+    /// Under a root that was verified with this key, since when nobody has committed.
+    pub(crate) fn under(rows: &'a dyn Rows, records_key: &'a HmacKey, root: Root) -> Self {
+        Self { rows, records_key, root, verified: true }
     }
 
     /// A store that has nothing yet; [`Tree::seal`] writes its first root.
     pub(crate) fn empty(rows: &'a dyn Rows, records_key: &'a HmacKey, store: StoreRow) -> Self {
-        Self { rows, records_key, store, nodes: Children::new(), verified: true }
+        Self { rows, records_key, root: Root { store, nodes: Children::default() }, verified: true }
     }
 
     /// For showing what the rows say where there is no key to verify them with. Nothing may be written through it.
     pub(crate) fn unverified(rows: &'a dyn Rows) -> Result<Self> {
         static NO_KEY: OnceLock<HmacKey> = OnceLock::new();
         let records_key = NO_KEY.get_or_init(|| HmacKey::new(&[]));
-        Ok(Self { rows, records_key, store: rows.store()?, nodes: Children::new(), verified: false })
+        let root = Root { store: rows.store()?, nodes: Children::default() };
+        Ok(Self { rows, records_key, root, verified: false })
     }
 
     pub(crate) fn store(&self) -> &StoreRow {
-        &self.store
+        &self.root.store
+    }
+
+    pub(crate) fn root(&self) -> &Root {
+        &self.root
     }
 
     pub(crate) fn rows(&self) -> &'a dyn Rows {
@@ -70,20 +87,25 @@ impl<'a> Tree<'a> {
     }
 
     /// Verifies the entity's rows. Its MAC, or `None` where it verifiably does not exist.
-    pub(crate) fn verify_entity(&self, entity: EntityId<'_>) -> Result<Option<[u8; MAC_LENGTH]>> {
+    pub(crate) fn verify_entity(&self, entity: EntityId<'_>) -> Result<Option<Mac>> {
         if !self.verified {
             return self.computed_mac(entity);
         }
         let stored = self.stored_mac(entity)?;
-        if stored.is_none() && self.is_quarantined(entity)? {
-            return Err(entity.quarantined());
-        }
         let computed = self.computed_mac(entity)?;
-        match (stored, computed) {
-            (None, None) => Ok(None),
-            (Some(stored), Some(computed)) if equal(&stored, &computed) => Ok(Some(stored)),
-            _ => Err(entity.damaged()),
-        }
+        verified_mac(entity, stored, computed)
+    }
+
+    /// As [`Tree::verify_entity`], of a key, with the rows that were verified.
+    pub(crate) fn verify_key(&self, key_id: &str) -> Result<Option<(KeyRows, Mac)>> {
+        let entity = EntityId::key(key_id);
+        let stored = if self.verified { self.stored_mac(entity)? } else { None };
+        let Some(rows) = KeyRows::read(self.rows, key_id)? else {
+            return verified_mac(entity, stored, None).map(|_| None);
+        };
+        let computed = self.mac(&rows.content());
+        let stored = if self.verified { stored } else { Some(computed) };
+        Ok(verified_mac(entity, stored, Some(computed))?.map(|mac| (rows, mac)))
     }
 
     /// Whether the entity was set aside. The tree itself says so: nobody without the KEK can.
@@ -110,9 +132,7 @@ impl<'a> Tree<'a> {
         }
         entities.sort_by(|a, b| (a.kind.name(), &a.id).cmp(&(b.kind.name(), &b.id)));
         leaves.insert(leaf_of(bucket), self.leaf_mac(bucket, &entities));
-        let packed = pack(&leaves);
-        self.rows.put_node_leaves(node_of(bucket), &packed)?;
-        self.nodes.insert(node_of(bucket), self.node_mac(node_of(bucket), &packed));
+        self.put_node(node_of(bucket), &leaves)?;
         Ok(())
     }
 
@@ -126,31 +146,30 @@ impl<'a> Tree<'a> {
         entities.retain(|other| (other.kind, other.id.as_str()) != (entity.kind, entity.id));
         self.rows.delete_entity(bucket, entity.kind, entity.id)?;
         if entities.is_empty() {
-            leaves.remove(&leaf_of(bucket));
+            leaves.remove(leaf_of(bucket));
         } else {
             leaves.insert(leaf_of(bucket), self.leaf_mac(bucket, &entities));
         }
         if leaves.is_empty() {
             self.rows.delete_node(node)?;
-            self.nodes.remove(&node);
+            self.root.nodes.remove(node);
+            Ok(())
         } else {
-            let packed = pack(&leaves);
-            self.rows.put_node_leaves(node, &packed)?;
-            self.nodes.insert(node, self.node_mac(node, &packed));
+            self.put_node(node, &leaves)
         }
-        Ok(())
     }
 
     /// Changes the store's own row; it is written by [`Tree::seal`].
     pub(crate) fn store_mut(&mut self) -> &mut StoreRow {
-        &mut self.store
+        &mut self.root.store
     }
 
     /// Writes the store's row under a new root.
     pub(crate) fn seal(&mut self) -> Result<()> {
-        self.store.nodes = pack(&self.nodes);
-        self.store.root = root_mac(self.records_key, &self.store);
-        self.rows.put_store(&self.store)
+        let Root { store, nodes } = &mut self.root;
+        store.nodes = nodes.packed().to_vec();
+        store.root = root_mac(self.records_key, store);
+        self.rows.put_store(store)
     }
 
     /// Every entity that the tree knows, its leaf and node verified; what does not verify is handed to `report`.
@@ -165,7 +184,7 @@ impl<'a> Tree<'a> {
             }
             return Ok(());
         }
-        for &node in self.nodes.keys() {
+        for node in self.root.nodes.numbers() {
             let leaves = match self.verified_leaves(node) {
                 Ok(leaves) => leaves,
                 Err(error) => {
@@ -173,10 +192,10 @@ impl<'a> Tree<'a> {
                     continue;
                 }
             };
-            for &leaf in leaves.keys() {
+            for leaf in leaves.numbers() {
                 let bucket = u16::from_be_bytes([node, leaf]);
                 let entities = self.rows.bucket(bucket)?;
-                if leaves.get(&leaf).is_none_or(|mac| !equal(mac, &self.leaf_mac(bucket, &entities))) {
+                if leaves.get(leaf).is_none_or(|mac| !equal(mac, &self.leaf_mac(bucket, &entities))) {
                     report(damaged_leaf(bucket));
                     continue;
                 }
@@ -189,7 +208,7 @@ impl<'a> Tree<'a> {
     }
 
     /// Verifies the entity's rows against the MAC that [`Tree::each_verified`] gave for it under this root.
-    pub(crate) fn verify_against(&self, entity: EntityId<'_>, mac: &[u8; MAC_LENGTH]) -> Result<()> {
+    pub(crate) fn verify_against(&self, entity: EntityId<'_>, mac: &Mac) -> Result<()> {
         if !self.verified {
             return Ok(());
         }
@@ -204,16 +223,16 @@ impl<'a> Tree<'a> {
     pub(crate) fn each_verified(&self, visit: &mut dyn FnMut(EntityRow) -> Result<()>) -> Result<()> {
         if !self.verified {
             for (kind, id) in self.rows.stored_entities()? {
-                visit(EntityRow { kind, id, mac: [0; MAC_LENGTH] })?;
+                visit(EntityRow { kind, id, mac: Mac::default() })?;
             }
             return Ok(());
         }
         let mut leaves = Vec::new();
-        for &node in self.nodes.keys() {
+        for node in self.root.nodes.numbers() {
             let of_node = self.verified_leaves(node)?;
-            leaves.extend(of_node.into_iter().map(|(leaf, mac)| (u16::from_be_bytes([node, leaf]), mac)));
+            leaves.extend(of_node.iter().map(|(leaf, mac)| (u16::from_be_bytes([node, leaf]), *mac)));
         }
-        if self.rows.stored_nodes()?.len() != self.nodes.len() {
+        if self.rows.stored_nodes()?.len() != self.root.nodes.len() {
             return Err(Error::integrity("a node of the MAC tree was added, or is damaged"));
         }
         let mut leaves = leaves.into_iter();
@@ -244,18 +263,18 @@ impl<'a> Tree<'a> {
 
     /// Whether the tree has a place for this node or bucket; for finding rows that nothing covers.
     pub(crate) fn covers_bucket(&self, bucket: u16) -> Result<bool> {
-        if !self.nodes.contains_key(&node_of(bucket)) {
+        if !self.covers_node(node_of(bucket)) {
             return Ok(false);
         }
-        Ok(self.verified_leaves(node_of(bucket))?.contains_key(&leaf_of(bucket)))
+        Ok(self.verified_leaves(node_of(bucket))?.get(leaf_of(bucket)).is_some())
     }
 
     pub(crate) fn covers_node(&self, node: u8) -> bool {
-        self.nodes.contains_key(&node)
+        self.root.nodes.get(node).is_some()
     }
 
     /// The MACs of all entities, every leaf and node verified, and that there are no others.
-    pub(super) fn entity_macs(&self) -> Result<HashMap<(EntityKind, String), [u8; MAC_LENGTH]>> {
+    pub(super) fn entity_macs(&self) -> Result<HashMap<(EntityKind, String), Mac>> {
         let mut macs = HashMap::new();
         self.each_verified(&mut |row| {
             macs.insert((row.kind, row.id), row.mac);
@@ -265,7 +284,7 @@ impl<'a> Tree<'a> {
     }
 
     /// The MAC that this tree gives to some content.
-    pub(super) fn mac(&self, content: &Encoding) -> [u8; MAC_LENGTH] {
+    pub(super) fn mac(&self, content: &Encoding) -> Mac {
         self.records_key.mac(&[content.as_bytes()])
     }
 
@@ -278,7 +297,7 @@ impl<'a> Tree<'a> {
     where
         'a: 'b,
     {
-        let mut tree = Tree::empty(self.rows, records_key, self.store.clone());
+        let mut tree = Tree::empty(self.rows, records_key, self.root.store.clone());
         entities.sort_by(|a, b| (a.kind.name(), &a.id).cmp(&(b.kind.name(), &b.id)));
         let mut buckets: BTreeMap<u16, Vec<EntityRow>> = BTreeMap::new();
         for row in entities {
@@ -293,28 +312,27 @@ impl<'a> Tree<'a> {
             nodes.entry(node_of(*bucket)).or_default().insert(leaf_of(*bucket), leaf);
         }
         for (node, leaves) in &nodes {
-            let packed = pack(leaves);
-            self.rows.put_node_leaves(*node, &packed)?;
-            tree.nodes.insert(*node, tree.node_mac(*node, &packed));
+            tree.put_node(*node, leaves)?;
         }
-        for node in self.nodes.keys().filter(|node| !nodes.contains_key(node)) {
-            self.rows.delete_node(*node)?;
+        for node in self.root.nodes.numbers().filter(|node| !nodes.contains_key(node)) {
+            self.rows.delete_node(node)?;
         }
         Ok(tree)
     }
 
-    /// The stored MAC of an entity, its leaf and node verified.
-    fn stored_mac(&self, entity: EntityId<'_>) -> Result<Option<[u8; MAC_LENGTH]>> {
+    /// The stored MAC of an entity, its leaf and node verified. An error where it was set aside.
+    fn stored_mac(&self, entity: EntityId<'_>) -> Result<Option<Mac>> {
         let bucket = entity.bucket();
         let leaves = self.verified_leaves(node_of(bucket))?;
         let entities = self.verified_bucket(bucket, &leaves, entity)?;
-        Ok(entities
-            .into_iter()
-            .find(|row| (row.kind, row.id.as_str()) == (entity.kind, entity.id))
-            .map(|row| row.mac))
+        let found = entities.iter().find(|row| (row.kind, row.id.as_str()) == (entity.kind, entity.id));
+        match found {
+            None if self.is_quarantined(entity)? => Err(entity.quarantined()),
+            found => Ok(found.map(|row| row.mac)),
+        }
     }
 
-    fn computed_mac(&self, entity: EntityId<'_>) -> Result<Option<[u8; MAC_LENGTH]>> {
+    fn computed_mac(&self, entity: EntityId<'_>) -> Result<Option<Mac>> {
         let content = entity.content(self.rows)?;
         Ok(content.map(|content| self.records_key.mac(&[content.as_bytes()])))
     }
@@ -322,11 +340,19 @@ impl<'a> Tree<'a> {
     fn verified_leaves(&self, node: u8) -> Result<Children> {
         let damaged = || Error::integrity(format!("node {node} of the MAC tree was changed or is damaged"));
         let packed = self.rows.node_leaves(node)?;
-        match self.nodes.get(&node) {
-            None if packed.is_empty() => Ok(Children::new()),
-            Some(mac) if equal(mac, &self.node_mac(node, &packed)) => unpack(&packed).ok_or_else(damaged),
+        match self.root.nodes.get(node) {
+            None if packed.is_empty() => Ok(Children::default()),
+            Some(mac) if equal(mac, &self.node_mac(node, &packed)) => {
+                Children::unpack(packed).ok_or_else(damaged)
+            }
             _ => Err(damaged()),
         }
+    }
+
+    fn put_node(&mut self, node: u8, leaves: &Children) -> Result<()> {
+        self.rows.put_node_leaves(node, leaves.packed())?;
+        self.root.nodes.insert(node, self.node_mac(node, leaves.packed()));
+        Ok(())
     }
 
     fn verified_bucket(
@@ -336,14 +362,14 @@ impl<'a> Tree<'a> {
         entity: EntityId<'_>,
     ) -> Result<Vec<EntityRow>> {
         let entities = self.rows.bucket(bucket)?;
-        match leaves.get(&leaf_of(bucket)) {
+        match leaves.get(leaf_of(bucket)) {
             None if entities.is_empty() => Ok(entities),
             Some(mac) if equal(mac, &self.leaf_mac(bucket, &entities)) => Ok(entities),
             _ => Err(entity.damaged()),
         }
     }
 
-    fn leaf_mac(&self, bucket: u16, entities: &[EntityRow]) -> [u8; MAC_LENGTH] {
+    fn leaf_mac(&self, bucket: u16, entities: &[EntityRow]) -> Mac {
         let mut encoding = Encoding::new("keyfold/v1/leaf").integer(bucket.into());
         for row in entities {
             encoding = encoding.text(row.kind.name()).text(&row.id).bytes(&row.mac);
@@ -351,13 +377,13 @@ impl<'a> Tree<'a> {
         self.records_key.mac(&[encoding.as_bytes()])
     }
 
-    fn node_mac(&self, node: u8, packed: &[u8]) -> [u8; MAC_LENGTH] {
+    fn node_mac(&self, node: u8, packed: &[u8]) -> Mac {
         let encoding = Encoding::new("keyfold/v1/node").integer(node.into()).bytes(packed);
         self.records_key.mac(&[encoding.as_bytes()])
     }
 }
 
-fn root_mac(records_key: &HmacKey, store: &StoreRow) -> [u8; MAC_LENGTH] {
+fn root_mac(records_key: &HmacKey, store: &StoreRow) -> Mac {
     let encoding = Encoding::new("keyfold/v1/root")
         .bytes(&store.store_id)
         .integer(store.created_at)
@@ -371,6 +397,15 @@ fn root_mac(records_key: &HmacKey, store: &StoreRow) -> [u8; MAC_LENGTH] {
         .bytes(&store.audit_hash)
         .bytes(&store.nodes);
     records_key.mac(&[encoding.as_bytes()])
+}
+
+/// The MAC where what is stored and what the rows give are one, `None` where there is neither.
+fn verified_mac(entity: EntityId<'_>, stored: Option<Mac>, computed: Option<Mac>) -> Result<Option<Mac>> {
+    match (stored, computed) {
+        (None, None) => Ok(None),
+        (Some(stored), Some(computed)) if equal(&stored, &computed) => Ok(Some(stored)),
+        _ => Err(entity.damaged()),
+    }
 }
 
 fn damaged_root() -> Error {
@@ -390,41 +425,4 @@ fn node_of(bucket: u16) -> u8 {
 
 fn leaf_of(bucket: u16) -> u8 {
     bucket.to_be_bytes()[1]
-}
-
-fn pack(children: &Children) -> Vec<u8> {
-    let mut packed = Vec::with_capacity(children.len() * SLOT_LENGTH);
-    for (number, mac) in children {
-        packed.push(*number);
-        packed.extend_from_slice(mac);
-    }
-    packed
-}
-
-/// `None` where the list is not one that [`pack`] gives.
-fn unpack(packed: &[u8]) -> Option<Children> {
-    let (slots, rest) = packed.as_chunks::<SLOT_LENGTH>();
-    let in_order = slots.windows(2).all(|pair| pair[0][0] < pair[1][0]);
-    let child = |slot: &[u8; SLOT_LENGTH]| {
-        let (number, mac) = slot.split_first()?;
-        Some((*number, mac.try_into().ok()?))
-    };
-    if rest.is_empty() && in_order { slots.iter().map(child).collect() } else { None }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn packed_lists_have_one_form() {
-        let children: Children = [(3, [1; 32]), (9, [2; 32])].into();
-        let packed = pack(&children);
-        assert_eq!(unpack(&packed), Some(children));
-        let (one, two) = packed.split_at(SLOT_LENGTH);
-        for bad in [&[two, one].concat()[..], &[one, one].concat(), &packed[..packed.len() - 1]] {
-            assert_eq!(unpack(bad), None);
-        }
-        assert_eq!(unpack(&[]), Some(Children::new()));
-    }
 }

@@ -6,6 +6,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::keyring::VersionState;
 use crate::limits;
 use crate::primitives::{Algorithm, KeyKind};
+use crate::records::entity::KeyRows;
 use crate::records::tree::Tree;
 use crate::records::{EntityId, KeyRow, VersionRow};
 use crate::store::options::KeyFilter;
@@ -146,16 +147,14 @@ impl std::fmt::Debug for Keys {
 
 /// A key's metadata, verified in this transaction. NotFound where there is no such key.
 pub(super) fn verified_info(tree: &Tree<'_>, key_id: &str) -> Result<KeyInfo> {
-    let versions = verified_versions(tree, key_id)?;
-    let key = tree.rows().key(key_id)?.ok_or_else(|| EntityId::key(key_id).damaged())?;
+    let (KeyRows { key, versions, .. }, _) = tree.verify_key(key_id)?.ok_or_else(|| no_such_key(key_id))?;
     let period = rotation_period(tree, &key)?;
     KeyInfo::from_row(&key, versions.iter().find(|row| row.is_current), period)
 }
 
 /// The rows of all versions, oldest first, verified in this transaction. NotFound where there is no such key.
 pub(super) fn verified_versions(tree: &Tree<'_>, key_id: &str) -> Result<Vec<VersionRow>> {
-    tree.verify_entity(EntityId::key(key_id))?.ok_or_else(|| no_such_key(key_id))?;
-    tree.rows().versions(key_id)
+    tree.verify_key(key_id)?.map(|(rows, _)| rows.versions).ok_or_else(|| no_such_key(key_id))
 }
 
 /// How long a version of the key should stay current, by its purpose.

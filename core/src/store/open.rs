@@ -18,7 +18,7 @@ use crate::master_key::{MasterKey, ResolvedMasterKey, none_served};
 use crate::primitives::{HmacKey, Identity, equal, random_bytes, sha256};
 use crate::records::audit::verify_chain;
 use crate::records::sqlite::{self, Database, FileOptions};
-use crate::records::tree::Tree;
+use crate::records::tree::{Root, Tree};
 use crate::records::{EntityId, RecipientRow, Rows, StoreRow, SystemKeyRow};
 use crate::store::act::{Act, Event};
 use crate::store::development::{self, MEMORY, Scratch};
@@ -104,12 +104,12 @@ impl Shared {
             fingerprint: String::new(),
             unlocked: None,
         };
-        Self::assemble(opened, reader, Vec::new(), opening)
+        Self::assemble(opened, Reader::new(reader, None), Vec::new(), opening)
     }
 
     fn assemble(
         opened: Opened,
-        reader: Database,
+        reader: Reader,
         mut warnings: Vec<String>,
         opening: Opening<'_>,
     ) -> Result<Arc<Self>> {
@@ -129,9 +129,9 @@ impl Shared {
         }
         let freshness = Freshness::new(options.refresh_interval, options.max_stale);
         freshness.advance(opened.generation);
-        let writer = reader.sibling();
+        let writer = reader.database.sibling();
         let shared = Self {
-            path: reader.path().to_owned(),
+            path: reader.database.path().to_owned(),
             store_id: opened.store_id,
             fingerprint: opened.fingerprint,
             actor: opening.actor,
@@ -143,13 +143,7 @@ impl Shared {
             freshness,
             unlocked: ArcSwapOption::new(opened.unlocked),
             closed: AtomicBool::new(false),
-            reader: Arc::new(Mutex::new(Reader {
-                database: reader,
-                entries: Default::default(),
-                index: None,
-                last_look: None,
-                looked: 0,
-            })),
+            reader: Arc::new(Mutex::new(reader)),
             writer: Arc::new(Mutex::new(writer)),
             looks_started: AtomicU64::new(0),
             scratch: Mutex::new(opening.scratch),
@@ -232,9 +226,12 @@ impl<'a> Opening<'a> {
             }
             _ => open_recipient(&store_id, &recipients, &credential)?,
         };
-        let opened = reader.read(|rows| unlock(rows, recipient, self.anchor.as_ref()))?;
+        let (opened, root) = reader.read_at(|rows, moment| {
+            let (opened, root) = unlock(rows, recipient, self.anchor.as_ref())?;
+            Ok((opened, (moment, root)))
+        })?;
         self.check(&opened)?;
-        Ok((opened, reader, warnings, held))
+        Ok((opened, Reader::new(reader, Some(root)), warnings, held))
     }
 
     fn check(&self, opened: &Opened) -> Result<()> {
@@ -271,7 +268,7 @@ impl<'a> Opening<'a> {
 }
 
 /// What was opened, its connection, what is to be said of the master key, and what keeps forks away.
-type NewlyOpened = (Opened, Database, Vec<String>, MutexGuard<'static, ()>);
+type NewlyOpened = (Opened, Reader, Vec<String>, MutexGuard<'static, ()>);
 
 /// Production mode takes what is else a warning for an error.
 pub(super) fn refuse_warnings(production: bool, warnings: &[String]) -> Result<()> {
@@ -327,7 +324,8 @@ pub(super) struct Opened {
 pub(super) fn unlock_by(rows: &dyn Rows, credential: &Credential, anchor: Option<&Anchor>) -> Result<Opened> {
     let recipients = rows.recipients()?;
     check_recipients(&recipients)?;
-    unlock(rows, open_recipient(&rows.store()?.store_id, &recipients, credential)?, anchor)
+    let recipient = open_recipient(&rows.store()?.store_id, &recipients, credential)?;
+    Ok(unlock(rows, recipient, anchor)?.0)
 }
 
 fn check_recipients(recipients: &[RecipientRow]) -> Result<()> {
@@ -338,20 +336,22 @@ fn check_recipients(recipients: &[RecipientRow]) -> Result<()> {
 }
 
 /// From a recipient's private key to a verified root.
-fn unlock(rows: &dyn Rows, recipient: OpenedRecipient, anchor: Option<&Anchor>) -> Result<Opened> {
+fn unlock(rows: &dyn Rows, recipient: OpenedRecipient, anchor: Option<&Anchor>) -> Result<(Opened, Root)> {
     let identity = recipient.identity;
-    let (store, unlocked) = unlock_with(rows, rows.store()?, Arc::new(recipient))?;
+    let (root, unlocked) = unlock_with(rows, rows.store()?, Arc::new(recipient))?;
     if let Some(anchor) = anchor {
         check_anchor(&Tree::verify(rows, &unlocked.kek.records)?, &unlocked.audit, anchor)?;
     }
-    Ok(Opened {
+    let store = root.store();
+    let opened = Opened {
         store_id: store.store_id,
         generation: store.generation,
         development: store.development,
         fingerprint: fingerprint(&store.store_id, &identity),
         unlocked: Some(Arc::new(unlocked)),
         copied: store.copied,
-    })
+    };
+    Ok((opened, root))
 }
 
 fn check_anchor(tree: &Tree<'_>, audit: &HmacKey, anchor: &Anchor) -> Result<()> {

@@ -16,8 +16,8 @@ use crate::hierarchy::{AUDIT_KEY, Kek, OpenedRecipient, SystemKeyPlace, Wrappabl
 use crate::keyring::{Entry, Freshness, Loaded, Need, Snapshot};
 use crate::limits;
 use crate::primitives::HmacKey;
-use crate::records::sqlite::Database;
-use crate::records::tree::Tree;
+use crate::records::sqlite::{Database, Moment};
+use crate::records::tree::{Root, Tree};
 use crate::records::{EntityId, Rows, StoreRow};
 use crate::store::development::Scratch;
 use crate::store::key_index::KeyIndex;
@@ -61,12 +61,20 @@ pub(crate) struct Unlocked {
 /// The connection for reading, and the keys that were asked for.
 pub(crate) struct Reader {
     pub(super) database: Database,
+    /// The root that was verified last, and when. Until somebody commits it is not read again.
+    root: Option<(Moment, Root)>,
     pub(super) entries: HashMap<String, Arc<Entry>>,
     /// Which keys there are, as of the root that was last asked about.
     pub(super) index: Option<KeyIndex>,
     pub(super) last_look: Option<Instant>,
     /// The number of the newest look that succeeded.
     pub(super) looked: u64,
+}
+
+impl Reader {
+    pub(super) fn new(database: Database, root: Option<(Moment, Root)>) -> Self {
+        Self { database, root, entries: HashMap::new(), index: None, last_look: None, looked: 0 }
+    }
 }
 
 impl Shared {
@@ -221,9 +229,20 @@ impl Shared {
         self.unlocked()?;
         // Taken before the transaction begins: another thread may commit while it runs.
         let known = self.freshness.generation();
-        reader.database.read(|rows| {
-            let unlocked = self.follow(rows)?;
-            run(&self.verified(rows, &unlocked, known)?, &unlocked.kek)
+        let Reader { database, root, .. } = reader;
+        database.read_at(|rows, moment| {
+            let before = self.unlocked()?;
+            if let Some((of, known_root)) = root
+                && *of == moment
+                && known_root.store().kek_version == before.kek.version
+                && known_root.store().generation >= known
+            {
+                return run(&Tree::under(rows, &before.kek.records, known_root.clone()), &before.kek);
+            }
+            let unlocked = self.follow_from(rows, before)?;
+            let tree = self.verified(rows, &unlocked, known)?;
+            *root = Some((moment, tree.root().clone()));
+            run(&tree, &unlocked.kek)
         })
     }
 
@@ -306,6 +325,7 @@ impl Shared {
         let mut reader = lock(&self.reader);
         reader.database.close();
         reader.index = None;
+        reader.root = None;
         let entries = std::mem::take(&mut reader.entries);
         drop(reader);
         let patience = Instant::now() + limits::CLOSE_WAIT;
@@ -395,14 +415,14 @@ pub(super) fn unlock_with(
     rows: &dyn Rows,
     store: StoreRow,
     recipient: Arc<OpenedRecipient>,
-) -> Result<(StoreRow, Unlocked)> {
+) -> Result<(Root, Unlocked)> {
     let kek = Kek::unwrap(rows, &store, &recipient)?;
     let tree = Tree::verify_store(rows, &kek.records, store)?;
     let entity = EntityId::recipient(&recipient.recipient_id);
     tree.verify_entity(entity)?.ok_or_else(|| entity.damaged())?;
     let audit = HmacKey::new(system_key(&tree, &kek, AUDIT_KEY)?.expose());
-    let store = tree.store().clone();
-    Ok((store, Unlocked { kek: Arc::new(kek), audit, recipient }))
+    let root = tree.root().clone();
+    Ok((root, Unlocked { kek: Arc::new(kek), audit, recipient }))
 }
 
 /// The current version of a key of the store's own, verified.

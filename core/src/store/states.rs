@@ -100,12 +100,8 @@ impl Store {
 
 /// The rows of a key and of all its versions, oldest first, verified in this act. NotFound where there is none.
 pub(super) fn verified_key(act: &Act<'_>, key_id: &str) -> Result<(KeyRow, Vec<VersionRow>)> {
-    let entity = EntityId::key(key_id);
-    if !act.verify(entity)? {
-        return Err(no_such_key(key_id));
-    }
-    let key = act.rows().key(key_id)?.ok_or_else(|| entity.damaged())?;
-    Ok((key, act.rows().versions(key_id)?))
+    let (rows, _) = act.tree.verify_key(key_id)?.ok_or_else(|| no_such_key(key_id))?;
+    Ok((rows.key, rows.versions))
 }
 
 /// NotFound where the key has no version of this number.

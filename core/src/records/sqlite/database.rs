@@ -3,6 +3,7 @@
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rusqlite::backup::{Backup, StepResult};
@@ -11,7 +12,7 @@ use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::errors::storage_error;
-use super::rows::SqliteRows;
+use super::rows::{self, SqliteRows};
 use super::schema;
 use super::waiting;
 use crate::error::{Error, ErrorKind, Result};
@@ -37,8 +38,21 @@ pub(crate) struct Database {
     connection: Option<Connected>,
 }
 
+/// What a read transaction sees. Equal moments: nobody committed between them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Moment {
+    connection: u64,
+    /// SQLite's count of other connections' commits; the connection that reads makes none of its own.
+    commits: i64,
+}
+
+/// Counts the connections that were opened.
+static CONNECTIONS: AtomicU64 = AtomicU64::new(0);
+
 struct Connected {
     connection: Connection,
+    /// Tells it from every other connection of this process.
+    number: u64,
     /// The write-ahead log that it reads and writes, whatever now stands at the log's path.
     log: Option<(u64, u64)>,
     /// The process that opened it, as [`fork::epoch`] tells.
@@ -73,10 +87,18 @@ impl Database {
 
     /// Runs in one read transaction: everything read is of one moment.
     pub(crate) fn read<T>(&mut self, run: impl FnOnce(&dyn Rows) -> Result<T>) -> Result<T> {
+        self.read_at(|rows, _| run(rows))
+    }
+
+    /// As [`Database::read`], with the moment that it is of.
+    pub(crate) fn read_at<T>(&mut self, run: impl FnOnce(&dyn Rows, Moment) -> Result<T>) -> Result<T> {
         self.refuse_replaced()?;
-        let connection = &mut self.connected()?.connection;
-        let transaction = connection.transaction().map_err(storage_error)?;
-        run(&SqliteRows::new(&transaction))
+        let connected = self.connected()?;
+        let number = connected.number;
+        let transaction = connected.connection.transaction().map_err(storage_error)?;
+        // The first look fixes the moment.
+        let moment = Moment { connection: number, commits: data_version(&transaction)? };
+        run(&SqliteRows::new(&transaction), moment)
     }
 
     /// Runs in one write transaction, begun IMMEDIATE; an error undoes all of it.
@@ -241,6 +263,7 @@ impl Database {
         if !self.options.immutable {
             require_wal(&connection)?;
         }
+        rows::prepare(&connection)?;
         // Whoever swapped the file in between would have us watch the wrong one.
         if identity(&self.path)? != file {
             return Err(Error::new(
@@ -251,6 +274,7 @@ impl Database {
         self.file = Some(file);
         Ok(Connected {
             log: log_identity(&self.path),
+            number: CONNECTIONS.fetch_add(1, Ordering::Relaxed),
             connection,
             epoch: fork::epoch(),
             seen: 0,

@@ -12,4 +12,4 @@ mod waiting;
 
 pub(crate) use copy::Copy;
 pub(crate) use create::create;
-pub(crate) use database::{Database, FileOptions};
+pub(crate) use database::{Database, FileOptions, Moment};

@@ -4,13 +4,23 @@ use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
 use super::bulk;
 use super::errors::storage_error;
-use super::select::{index_root_row, key_row, select_index_roots, select_keys, select_versions, version_row};
+use super::select::{
+    BUCKET, INDEX_ROOTS, KEY, NODE_LEAVES, USED_FIRST, VERSIONS, index_root_row, key_row, version_row,
+};
 use crate::error::{Error, Result};
 use crate::records::rows::EntityRow;
 use crate::records::{
     AuditRow, EntityKind, IndexRootRow, KekWrapRow, KeyRow, PurposeRow, QuarantineRow, RecipientRow, Rows,
     StoreRow, SystemKeyRow, UsageRow, VersionRow,
 };
+
+/// Prepares what a key's first use asks, so that it need not wait for it.
+pub(super) fn prepare(connection: &Connection) -> Result<()> {
+    for sql in USED_FIRST {
+        connection.prepare_cached(sql).map_err(storage_error)?;
+    }
+    Ok(())
+}
 
 /// The rows inside one transaction.
 pub(super) struct SqliteRows<'a>(&'a Connection);
@@ -101,7 +111,7 @@ impl Rows for SqliteRows<'_> {
     }
 
     fn node_leaves(&self, node: u8) -> Result<Vec<u8>> {
-        let leaves = self.one("SELECT leaves FROM tree_node WHERE node = ?1", [node], |row| row.get(0))?;
+        let leaves = self.one(NODE_LEAVES, [node], |row| row.get(0))?;
         Ok(leaves.unwrap_or_default())
     }
 
@@ -117,11 +127,8 @@ impl Rows for SqliteRows<'_> {
     }
 
     fn bucket(&self, bucket: u16) -> Result<Vec<EntityRow>> {
-        let rows = self.all(
-            "SELECT kind, id, mac FROM entity WHERE bucket = ?1 ORDER BY kind, id",
-            [bucket],
-            |row| Ok((row.get::<_, String>(0)?, row.get(1)?, row.get(2)?)),
-        )?;
+        let rows =
+            self.all(BUCKET, [bucket], |row| Ok((row.get::<_, String>(0)?, row.get(1)?, row.get(2)?)))?;
         rows.into_iter().map(|(kind, id, mac)| Ok(EntityRow { kind: known_kind(&kind)?, id, mac })).collect()
     }
 
@@ -286,7 +293,7 @@ impl Rows for SqliteRows<'_> {
     }
 
     fn index_roots(&self, scope: &str) -> Result<Vec<IndexRootRow>> {
-        self.all(select_index_roots!("WHERE scope = ?1 ORDER BY version"), [scope], index_root_row)
+        self.all(INDEX_ROOTS, [scope], index_root_row)
     }
 
     fn put_index_root(&self, row: &IndexRootRow) -> Result<()> {
@@ -303,7 +310,7 @@ impl Rows for SqliteRows<'_> {
     }
 
     fn key(&self, key_id: &str) -> Result<Option<KeyRow>> {
-        self.one(select_keys!("WHERE key_id = ?1"), [key_id], key_row)
+        self.one(KEY, [key_id], key_row)
     }
 
     fn put_key(&self, row: &KeyRow) -> Result<()> {
@@ -333,7 +340,7 @@ impl Rows for SqliteRows<'_> {
     }
 
     fn versions(&self, key_id: &str) -> Result<Vec<VersionRow>> {
-        self.all(select_versions!("WHERE key_id = ?1 ORDER BY version"), [key_id], version_row)
+        self.all(VERSIONS, [key_id], version_row)
     }
 
     fn put_version(&self, row: &VersionRow) -> Result<()> {

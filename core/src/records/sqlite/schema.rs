@@ -11,7 +11,8 @@ pub(super) const APPLICATION_ID: i32 = 0x6b66_6c64;
 pub(super) const SCHEMA_VERSION: i32 = 1;
 
 /// Every object of the schema: its type, name and exact text. There is no other: no trigger, no view, and no
-/// automatic index either (each table's primary key is its tree).
+/// automatic index either (each table's primary key is its tree). Those with a number for a key are tables by rowid:
+/// without one, looking for a row reads whole rows on the way, and a node is 8 KiB.
 const OBJECTS: [(&str, &str, &str); 15] = [
     (
         "table",
@@ -30,7 +31,7 @@ const OBJECTS: [(&str, &str, &str); 15] = [
     audit_hash BLOB NOT NULL CHECK (length(audit_hash) = 32),
     nodes BLOB NOT NULL,
     root BLOB NOT NULL CHECK (length(root) = 32)
-) STRICT, WITHOUT ROWID",
+) STRICT",
     ),
     (
         "table",
@@ -38,7 +39,7 @@ const OBJECTS: [(&str, &str, &str); 15] = [
         "CREATE TABLE tree_node (
     node INTEGER NOT NULL PRIMARY KEY CHECK (node BETWEEN 0 AND 255),
     leaves BLOB NOT NULL
-) STRICT, WITHOUT ROWID",
+) STRICT",
     ),
     (
         "table",
@@ -177,7 +178,7 @@ const OBJECTS: [(&str, &str, &str); 15] = [
     sequence INTEGER NOT NULL PRIMARY KEY CHECK (sequence >= 1),
     record TEXT NOT NULL,
     hash BLOB NOT NULL CHECK (length(hash) = 32)
-) STRICT, WITHOUT ROWID",
+) STRICT",
     ),
     (
         "index",

@@ -32,6 +32,15 @@ macro_rules! select_index_roots {
 
 pub(super) use {select_index_roots, select_keys, select_versions};
 
+pub(super) const NODE_LEAVES: &str = "SELECT leaves FROM tree_node WHERE node = ?1";
+pub(super) const BUCKET: &str = "SELECT kind, id, mac FROM entity WHERE bucket = ?1 ORDER BY kind, id";
+pub(super) const KEY: &str = select_keys!("WHERE key_id = ?1");
+pub(super) const VERSIONS: &str = select_versions!("WHERE key_id = ?1 ORDER BY version");
+pub(super) const INDEX_ROOTS: &str = select_index_roots!("WHERE scope = ?1 ORDER BY version");
+
+/// What is asked when a key is used for the first time.
+pub(super) const USED_FIRST: [&str; 5] = [NODE_LEAVES, BUCKET, KEY, VERSIONS, INDEX_ROOTS];
+
 pub(super) fn key_row(row: &Row<'_>) -> Result<KeyRow> {
     Ok(KeyRow {
         key_id: row.get(0)?,
