@@ -7,6 +7,7 @@ last line; with CI=true in the environment a skip is a failure.
     run.py NAME …      these suites
 """
 
+import concurrent.futures
 import os
 import pathlib
 import re
@@ -24,6 +25,7 @@ if "CARGO_TARGET_DIR" in os.environ:  # The suites start cargo in several folder
 
 SUITES: dict[str, list[str]] = {
     "rust, both backends": [CARGO, "test", "-p", "keyfold", "--features", "portable"],
+    "packages": [PYTHON, "tests/dist.py"],
     "rust, portable backend alone": [
         *(CARGO, "test", "-p", "keyfold", "--no-default-features", "--features", "portable"),
         *("--lib", "--test", "store", "--test", "edge_inputs"),
@@ -41,11 +43,13 @@ SUITES: dict[str, list[str]] = {
     "guides, beside the real libraries": [PYTHON, "tests/guides.py"],
     "numbers of leakage": [PYTHON, "tests/oracles/leakage.py"],
     "first screen and README": [PYTHON, "tests/first_screen.py"],
-    "packages": [PYTHON, "tests/dist.py"],
 }
 
+# Suites that run side by side: most wait for processes and disks more than they compute. What takes longest is first.
+AT_ONCE = 2
+
 # Seconds that a suite may take before it counts as hanging.
-PATIENCE = 900
+PATIENCE = 1500
 
 # Our own scripts end with this line; what they ran may have printed it before.
 OWN = re.compile(r"^(?P<passed>\d+) passed, (?P<failed>\d+) failed$", re.M)
@@ -65,30 +69,37 @@ def counts(output: str) -> tuple[int, int]:
     return sum(int(found["passed"]) for found in totals), sum(int(found["failed"] or 0) for found in totals)
 
 
-def run(name: str) -> tuple[int, int, list[str]]:
-    started = time.monotonic()
+def output_of(command: list[str], patience: int) -> tuple[str, int]:
+    """What a command says, without colours, and its exit code."""
     try:
         ended = subprocess.run(
-            SUITES[name],
+            command,
             cwd=ROOT,
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-            timeout=PATIENCE,
+            timeout=patience,
         )
         said, code = ended.stdout, ended.returncode
     except subprocess.TimeoutExpired as late:
-        said, code = f"{(late.stdout or b'').decode(errors='replace')}\nnot done after {PATIENCE} s", 1
-    (LOGS / f"{name.replace(' ', '-').replace(',', '')}.log").write_text(said)
-    output = re.sub(r"\x1b\[[0-9;]*m", "", said)
+        said, code = f"{(late.stdout or b'').decode(errors='replace')}\nnot done after {patience} s", 1
+    return re.sub(r"\x1b\[[0-9;]*m", "", said), code
+
+
+def run(name: str) -> tuple[int, int, list[str]]:
+    started = time.monotonic()
+    output, code = output_of(SUITES[name], PATIENCE)
+    (LOGS / f"{name.replace(' ', '-').replace(',', '')}.log").write_text(output)
     passed, failed = counts(output)
     if code and not failed or not passed + failed:
         failed += 1
     skips = [f"{name}: {line.strip()}" for line in SKIPS.findall(output)]
-    print(f"{name}: {passed} passed, {failed} failed ({time.monotonic() - started:.0f} s)", flush=True)
+    shown = [f"{name}: {passed} passed, {failed} failed ({time.monotonic() - started:.0f} s)"]
     if failed:
-        print("\n".join(f"    {line}" for line in output.splitlines()[-60:]), flush=True)
+        shown += [f"    {line}" for line in output.splitlines()[-60:]]
+    print("\n".join(shown), flush=True)
     return passed, failed, skips
 
 
@@ -98,9 +109,9 @@ def main() -> int:
     skips: list[str] = []
     if not shutil.which("strace"):
         skips.append("rust: counting system calls on the hot path; install strace")
-    for name in sys.argv[1:] or SUITES:
-        one = run(name)
-        passed, failed, skips = passed + one[0], failed + one[1], skips + one[2]
+    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+        for one in pool.map(run, sys.argv[1:] or SUITES):
+            passed, failed, skips = passed + one[0], failed + one[1], skips + one[2]
     for line in skips:
         print(f"skipped in {line}")
     if skips and os.environ.get("CI") == "true":

@@ -10,7 +10,9 @@ use keyfold::{Aad, Context, ContextValue, ErrorKind, OpenOptions, limits};
 use pyo3::buffer::{PyBuffer, PyUntypedBuffer};
 use pyo3::exceptions::PyMemoryError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyBytes, PyDelta, PyDict, PyInt, PyMapping, PyMemoryView, PyString, PyTuple};
+use pyo3::types::{
+    PyBool, PyBytes, PyDelta, PyDict, PyInt, PyList, PyMapping, PyMemoryView, PyString, PyTuple,
+};
 use zeroize::Zeroizing;
 
 use crate::errors::{Failure, Result, invalid};
@@ -202,6 +204,9 @@ pub fn items<'py>(
 ) -> Result<Vec<Bound<'py, PyAny>>> {
     if value.is_instance_of::<PyString>() || value.is_instance_of::<PyBytes>() {
         return Err(refused(value, name, wanted));
+    }
+    if let Ok(list) = value.cast_exact::<PyList>() {
+        return Ok(list.iter().take(limit + 1).collect());
     }
     let iterator = value.try_iter().map_err(|_| refused(value, name, wanted))?;
     let mut items = Vec::with_capacity(value.len().unwrap_or(0).min(limit));

@@ -7,6 +7,7 @@ use pyo3::types::{PyBytes, PyList, PyString};
 use crate::arguments::{Argument, Binding, Given, bytes, items, plaintext, sealed_text, text};
 use crate::calls::LongCalls;
 use crate::errors::{Result, exception, invalid};
+use crate::outputs::Outputs;
 
 /// What the values are bound to, as it was given: one for all or one for each.
 pub struct Places<'a, 'py> {
@@ -132,9 +133,23 @@ pub fn seal_many<'py>(
     let bindings = places.read(&each)?;
     let values = read(&given, plaintext)?;
     let values = slices(&values);
-    let packed = bindings.with(|aads| calls.sized(py, size(&values), || key.encrypt_many(&values, aads)))?;
-    let sealed = |sealed: Option<&[u8]>| sealed.map(|sealed| PyBytes::new(py, sealed));
-    Ok(PyList::new(py, packed.iter().map(sealed))?)
+    let outputs = bindings.with(|aads| -> Result<_> {
+        let mut batch = key.batch_encryption(aads, values.len())?;
+        batch.total(&values)?;
+        let lengths = values.iter().map(|value| value.map(|value| batch.length(value.len())).transpose());
+        let mut outputs = Outputs::new(py, lengths)?;
+        let mut rooms = outputs.rooms();
+        calls.sized(py, size(&values), || {
+            for (place, (value, room)) in values.iter().zip(&mut rooms).enumerate() {
+                if let (Some(value), Some(room)) = (value, room) {
+                    batch.write(place, value, room)?;
+                }
+            }
+            Ok(())
+        })?;
+        Ok(outputs)
+    })?;
+    outputs.into_list(py)
 }
 
 /// Encrypts many texts.

@@ -50,7 +50,7 @@ impl Key {
     pub fn encrypt_many<'a>(&self, values: &[Option<&[u8]>], aads: impl Into<Aads<'a>>) -> Result<Packed> {
         let aads: Aads<'_> = aads.into();
         let mut batch = self.batch_encryption(aads, values.len())?;
-        let total = batch.total(values, |length| length)?;
+        let total = batch.total(values)?;
         let mut packed = Packed::new(vec![0; total], values.len());
         let mut start = 0;
         for (index, value) in values.iter().enumerate() {
@@ -75,7 +75,7 @@ impl Key {
     ) -> Result<PackedText> {
         let aads: Aads<'_> = aads.into();
         let mut batch = self.batch_encryption(aads, values.len())?;
-        let total = batch.total(values, text_length)?;
+        let total = batch.total_of(values, text_length)?;
         let mut packed = PackedText::new(String::with_capacity(total), values.len());
         for (index, value) in values.iter().enumerate() {
             let Some(value) = value else {
@@ -129,8 +129,13 @@ impl BatchEncryption<'_> {
         Ok(())
     }
 
+    /// The length of the ciphertexts of all these together. LimitExceeded past 256 MiB.
+    pub fn total<T: AsRef<[u8]>>(&self, values: &[Option<T>]) -> Result<usize> {
+        self.total_of(values, |length| length)
+    }
+
     /// The length of all outputs together.
-    fn total<T: AsRef<[u8]>>(&self, values: &[Option<T>], of: impl Fn(usize) -> usize) -> Result<usize> {
+    fn total_of<T: AsRef<[u8]>>(&self, values: &[Option<T>], of: impl Fn(usize) -> usize) -> Result<usize> {
         let mut total = 0;
         for (index, value) in values.iter().enumerate() {
             let Some(value) = value else { continue };
