@@ -9,7 +9,6 @@ long run: the lines that begin with `proof: `, which are printed here and kept i
 """
 
 import os
-import pathlib
 import re
 import sys
 import time
