@@ -52,7 +52,7 @@ impl Store {
     /// all of them while the rows are indexed anew. LimitExceeded where there are 64 versions.
     pub fn rotate_index_salt(&self, scope: IndexScope<'_>) -> Result<IndexSaltInfo> {
         scope.check()?;
-        self.shared.act(|act| {
+        self.shared.act(scope.event("rotate_index_salt"), |act| {
             let roots = scope.roots(&act.tree)?;
             if roots.len() >= limits::INDEX_SALTS {
                 return Err(Error::limit(format!(
@@ -77,7 +77,7 @@ impl Store {
     /// every row must be indexed anew before. InUse for the current version.
     pub fn retire_index_salt(&self, scope: IndexScope<'_>, version: u32) -> Result<()> {
         scope.check()?;
-        self.shared.act(|act| {
+        self.shared.act(scope.event("retire_index_salt"), |act| {
             let roots = scope.roots(&act.tree)?;
             if find(&roots, scope, version)?.is_current {
                 return Err(Error::new(
@@ -101,7 +101,7 @@ impl Store {
     /// recorded. A purpose of [`PURPOSES`] that no key uses yet gets its root by this.
     pub fn get_index_salt(&self, scope: IndexScope<'_>, version: Option<u32>) -> Result<Plaintext> {
         scope.check()?;
-        self.shared.act(|act| {
+        self.shared.act(scope.event("get_index_salt"), |act| {
             if let IndexScope::Purpose(purpose) = scope
                 && PURPOSES.contains(&purpose)
             {
@@ -170,6 +170,13 @@ impl<'a> IndexScope<'a> {
                 .with_key(key_id))
             }
             _ => Ok(roots),
+        }
+    }
+
+    fn event(self, action: &'static str) -> Event<'a> {
+        match self {
+            Self::Key(key_id) => Event::new(action).key(key_id),
+            Self::Purpose(_) => Event::new(action),
         }
     }
 

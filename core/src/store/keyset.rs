@@ -93,7 +93,7 @@ impl Store {
             // Before anything is recorded.
             self.key(id)?.encryption()?.length(0)?;
         }
-        let (keyset, losses) = self.shared.act(|act| {
+        let (keyset, losses) = self.shared.act(Event::new("export_keyset").key(key_id), |act| {
             let versions = verified_versions(&act.tree, key_id)?;
             let key = act.rows().key(key_id)?.ok_or_else(|| EntityId::key(key_id).damaged())?;
             require_exportable(&key)?;
@@ -134,13 +134,14 @@ impl Store {
     ) -> Result<KeyInfo> {
         check_key_id(key_id)?;
         protection.check()?;
-        self.shared.require(Mode::Admin)?;
+        let asked = Event::new("import_keyset").key(key_id);
+        self.shared.require(Mode::Admin, asked)?;
         check_length(keyset)?;
         let import = Import::new(self.open_keyset(keyset, protection)?, options.rotate)?;
         let create = options.as_create(import.algorithm);
         let draft = Draft::new(key_id, &create)?;
         let detail = protection.detail();
-        self.shared.act(|act| {
+        self.shared.act(asked, |act| {
             let entity = EntityId::key(key_id);
             if act.verify(entity)? {
                 draft.accept_existing(act)?;

@@ -127,7 +127,7 @@ impl Store {
         check_description(options.description.as_deref())?;
         let rotation_period =
             options.rotation_period.map(|period| stored_period("rotation_period", period)).transpose()?;
-        self.shared.act(|act| {
+        self.shared.act(Event::new("register_purpose"), |act| {
             let entity = EntityId::purpose(purpose);
             let known = verified_purpose(&act.tree, purpose)?;
             let exists = known.is_some() || PURPOSES.contains(&purpose);

@@ -105,12 +105,13 @@ impl Store {
     ///
     /// AlreadyExists where the id is taken, or the same secret opens the store already.
     pub fn add_recipient(&self, master_key: &MasterKey, options: &AddRecipient) -> Result<RecipientInfo> {
-        self.shared.require(Mode::Admin)?;
+        let asked = Event::new("add_recipient");
+        self.shared.require(Mode::Admin, asked)?;
         options.check()?;
         let credential = self.shared.read_credential(master_key)?;
         for _ in 0..TRIES {
             let draft = self.shared.draft_recipient(&credential, options)?;
-            let added = self.shared.act(|act| self.shared.insert_recipient(act, &draft))?;
+            let added = self.shared.act(asked, |act| self.shared.insert_recipient(act, &draft))?;
             if let Some(info) = added {
                 return Ok(info);
             }
@@ -123,7 +124,7 @@ impl Store {
     ///
     /// InUse for the recipient that this store was opened by: so whoever removes one has another that works.
     pub fn remove_recipient(&self, recipient_id: &str) -> Result<MasterKeyRotation> {
-        self.shared.require(Mode::Admin)?;
+        self.shared.require(Mode::Admin, Event::new("remove_recipient").detail(recipient_id))?;
         check_recipient_id(recipient_id)?;
         self.shared.rekey(Change::remove(recipient_id))
     }
@@ -154,7 +155,8 @@ impl Store {
     /// A recovery drill: opens the file anew with this master key, as if nothing else were left, and verifies
     /// everything in it. The drill is recorded in the audit log, so that an auditor sees that it was made.
     pub fn drill(&self, master_key: &MasterKey) -> Result<DrillReport> {
-        self.shared.require(Mode::Admin)?;
+        let asked = Event::new("drill_recipient");
+        self.shared.require(Mode::Admin, asked)?;
         let anchor = self.anchor()?.to_string();
         let mut options = OpenOptions::new().mode(Mode::Use).fingerprint(self.fingerprint()).anchor(anchor);
         options.allow_network_fs = true;
@@ -169,7 +171,7 @@ impl Store {
             .ok_or_else(|| no_such_recipient(&mine.recipient_id))?;
         recipient.is_mine = self.shared.recipient().is_some_and(|own| own.recipient_id == mine.recipient_id);
         let detail = format!("{}: {} findings", mine.recipient_id, check.findings.len());
-        self.shared.act(|act| act.record(Event::new("drill_recipient").detail(&detail)))?;
+        self.shared.act(asked, |act| act.record(asked.detail(&detail)))?;
         Ok(DrillReport { recipient, check })
     }
 }
