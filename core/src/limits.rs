@@ -68,6 +68,8 @@ pub const QUARANTINE_REASON_BYTES: usize = 1024;
 pub const RECIPIENTS: usize = 16;
 /// Longest id of a recipient, in bytes of `[A-Za-z0-9._:/-]`.
 pub const RECIPIENT_ID_BYTES: usize = 255;
+/// Longest text of a recipient's public key, in bytes.
+pub const RECIPIENT_KEY_BYTES: usize = 2048;
 /// Most shares of one secret.
 pub const SHARES: u8 = 16;
 /// Longest actor recorded in the audit log, in bytes.

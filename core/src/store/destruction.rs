@@ -79,7 +79,9 @@ impl Store {
                     return Err(refused(&row, ErrorKind::KeyUnavailable, change, &advice));
                 }
                 Verdict::Refused(kind, advice) => return Err(refused(&row, kind, change, advice)),
-                Verdict::Unchanged | Verdict::BecomesWithSuccessor(_) => return VersionInfo::from_row(&row),
+                Verdict::Unchanged | Verdict::BecomesWithSuccessor(_) => {
+                    return VersionInfo::from_row(&row, true);
+                }
             };
             let detail = apply(act, &mut row, state)?;
             act.rows().put_version(&row)?;
@@ -88,7 +90,7 @@ impl Store {
                 Some(detail) => asked.detail(detail),
                 None => asked,
             })?;
-            VersionInfo::from_row(&row)
+            VersionInfo::from_row(&row, true)
         })
     }
 }

@@ -34,6 +34,8 @@ pub struct IndexSaltInfo {
     pub is_current: bool,
     /// When it was made.
     pub created_at: Timestamp,
+    /// Whether it was verified: everywhere but in mode `metadata`, which shows what the file says.
+    pub verified: bool,
 }
 
 impl Store {
@@ -42,7 +44,7 @@ impl Store {
         scope.check()?;
         self.shared.read_listing(|tree| {
             let roots = scope.roots(tree)?;
-            Ok(roots.iter().rev().map(IndexSaltInfo::from_row).collect())
+            Ok(roots.iter().rev().map(|row| IndexSaltInfo::from_row(row, tree.is_verified())).collect())
         })
     }
 
@@ -69,7 +71,7 @@ impl Store {
             let row = act.insert_index_root_version(&scope.name(), next)?;
             act.tree.authenticate(scope.entity())?;
             scope.record(act, "rotate_index_salt", next)?;
-            Ok(IndexSaltInfo::from_row(&row))
+            Ok(IndexSaltInfo::from_row(&row, true))
         })
     }
 
@@ -199,11 +201,12 @@ impl std::fmt::Display for IndexScope<'_> {
 }
 
 impl IndexSaltInfo {
-    fn from_row(row: &IndexRootRow) -> Self {
+    fn from_row(row: &IndexRootRow, verified: bool) -> Self {
         Self {
             version: row.version,
             is_current: row.is_current,
             created_at: Timestamp::from_milliseconds(row.created_at),
+            verified,
         }
     }
 }

@@ -64,7 +64,7 @@ impl Store {
     pub fn rotate_key_with(&self, key_id: &str, options: &RotateKey) -> Result<VersionInfo> {
         check_key_id(key_id)?;
         let asked = Event::new("rotate_key").key(key_id);
-        self.shared.act(asked, |act| VersionInfo::from_row(&rotate(act, key_id, options, None)?))
+        self.shared.act(asked, |act| VersionInfo::from_row(&rotate(act, key_id, options, None)?, true))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Who can open the store: adding, removing, trying and listing recipients.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +10,7 @@ use crate::hierarchy::{
     Credential, IDENTITY, NewRecipient, OpenedRecipient, Parameters, RecipientKind, make_recipient,
     open_recipient, sign_wraps, unwrap_kek, wrap_kek,
 };
+use crate::keyset::RecipientKey;
 use crate::limits;
 use crate::master_key::{MasterKey, ResolvedMasterKey, none_served};
 use crate::primitives::Identity;
@@ -88,6 +90,8 @@ pub struct RecipientInfo {
     pub parameters: BTreeMap<String, String>,
     /// Whether this open store was opened by it.
     pub is_mine: bool,
+    /// Whether it was verified: everywhere but in mode `metadata`, which shows what the file says.
+    pub verified: bool,
 }
 
 /// What a recovery drill found.
@@ -134,8 +138,21 @@ impl Store {
         let mine = self.shared.recipient();
         self.shared.read_listing(|tree| {
             let rows = verified_recipients(tree)?;
-            rows.iter().map(|row| RecipientInfo::from_row(row, mine.as_deref())).collect()
+            rows.iter().map(|row| RecipientInfo::from_row(row, mine.as_deref(), tree.is_verified())).collect()
         })
+    }
+
+    /// A recipient's public key as a text, `kfpk1.…`: by it another store seals a keyset that only this recipient's
+    /// secret opens. Of the recipient that this store was opened by, where none is named. No secret; but whoever is to
+    /// seal to it must know that it comes from here. NotFound where there is no such recipient.
+    pub fn recipient_public_key(&self, recipient_id: Option<&str>) -> Result<String> {
+        let mine = Arc::clone(&self.shared.unlocked()?.recipient);
+        let recipient_id = recipient_id.unwrap_or(&mine.recipient_id);
+        let rows = self.shared.read_verified(|tree, _| verified_recipients(tree))?;
+        let row = rows.into_iter().find(|row| row.recipient_id == recipient_id);
+        let row = row.ok_or_else(|| no_such_recipient(recipient_id))?;
+        let (store_id, recipient_id) = (self.shared.store_id, row.recipient_id);
+        Ok(RecipientKey { store_id, recipient_id, public_key: row.public_key }.to_text())
     }
 
     /// Tries whether a master key opens the store, and changes nothing: the recipient that it opens, else
@@ -145,7 +162,7 @@ impl Store {
         let mut failures = Vec::new();
         for candidate in master_key.alternatives() {
             match candidate.resolve().and_then(|resolved| self.shared.try_credential(&resolved.credential)) {
-                Ok(row) => return RecipientInfo::from_row(&row, mine.as_deref()),
+                Ok(row) => return RecipientInfo::from_row(&row, mine.as_deref(), true),
                 Err(error) => failures.push((candidate, error)),
             }
         }
@@ -177,7 +194,7 @@ impl Store {
 }
 
 impl RecipientInfo {
-    fn from_row(row: &RecipientRow, mine: Option<&OpenedRecipient>) -> Result<Self> {
+    fn from_row(row: &RecipientRow, mine: Option<&OpenedRecipient>, verified: bool) -> Result<Self> {
         let parameters = RecipientKind::from_name(&row.kind)
             .and_then(|kind| Parameters::from_json(&row.parameters, kind))
             .ok_or_else(|| EntityId::recipient(&row.recipient_id).damaged())?;
@@ -192,6 +209,7 @@ impl RecipientInfo {
                 .collect(),
             description: parameters.description,
             is_mine: mine.is_some_and(|mine| mine.is(row)),
+            verified,
         })
     }
 }
@@ -283,7 +301,7 @@ impl Shared {
         sign_wraps(act.tree.store_mut(), &recipients, &wraps, &identity);
         act.tree.authenticate(EntityId::recipient(&draft.row.recipient_id))?;
         act.record(Event::new("add_recipient").detail(&draft.row.recipient_id))?;
-        RecipientInfo::from_row(&draft.row, Some(&mine)).map(Some)
+        RecipientInfo::from_row(&draft.row, Some(&mine), true).map(Some)
     }
 
     /// The verified row that a secret opens, all the way down to the KEK and the root.

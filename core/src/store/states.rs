@@ -71,7 +71,7 @@ impl Store {
                 Verdict::Becomes(state) => (state, false),
                 Verdict::BecomesWithSuccessor(state) => (state, true),
                 // Only cancelling returns, and that is not done here.
-                Verdict::Unchanged | Verdict::Returns => return VersionInfo::from_row(&row),
+                Verdict::Unchanged | Verdict::Returns => return VersionInfo::from_row(&row, true),
                 Verdict::Refused(kind, advice) => return Err(refused(&row, kind, change, advice)),
             };
             if change == Change::Promote {
@@ -93,7 +93,7 @@ impl Store {
                     Event::new("rotate_key").key(key_id).version(version).detail("after a revocation"),
                 )?;
             }
-            VersionInfo::from_row(&row)
+            VersionInfo::from_row(&row, true)
         })
     }
 }
