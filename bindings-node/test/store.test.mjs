@@ -34,6 +34,7 @@ test('infos are plain objects with dates', (t) => {
     exportable: true,
     archived: false,
     createdAt: null,
+    verified: true,
     expiresAt: null,
     expiresIn: null,
     onLimit: 'rotate',

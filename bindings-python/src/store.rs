@@ -373,7 +373,7 @@ impl Store {
         recipient_id: Option<&Bound<'_, PyAny>>,
     ) -> Result<String> {
         let recipient_id = recipient_id.map(|id| text(id, "recipient_id")).transpose()?;
-        self.calls.long(py, || self.core.recipient_public_key(recipient_id))
+        Ok(self.calls.long(py, || self.core.recipient_public_key(recipient_id))?)
     }
 
     fn drill<'py>(&self, py: Python<'py>, master_key: &Bound<'py, PyAny>) -> Result<Bound<'py, PyAny>> {

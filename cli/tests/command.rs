@@ -432,7 +432,7 @@ fn of_many_who_create_a_file_one_succeeds() {
 }
 
 /// Every command, as it is called.
-const COMMANDS: [&str; 46] = [
+const COMMANDS: [&str; 47] = [
     "init",
     "master-key generate",
     "master-key rotate",
