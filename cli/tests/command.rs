@@ -616,7 +616,7 @@ fn what_was_damaged_is_set_aside() {
     assert_eq!(place.error(&["quarantine", "add", "key", "noted", "--reason", "x"], b"").0, 19);
     let keys = place.json(&["key", "list"], b"");
     assert!(keys.as_array().unwrap().iter().all(|key| key["key_id"] != "noted"));
-    assert_eq!(place.json(&["check"], b"")["quarantined"], 1);
+    assert_eq!(place.json(&["check", "-q"], b"")["quarantined"], 1);
     place.output(&["master-key", "rotate"], b"");
     // Without the key it is not said that anything was verified.
     let shown = place.json(&["key", "list", "--mode", "metadata", "-q"], b"");
