@@ -204,6 +204,8 @@ export interface PurposeInfo {
   builtIn: boolean;
   /** When it was registered, or first used. */
   createdAt: Date | null;
+  /** Whether it was verified: everywhere but in mode `metadata`, which shows what the file says. */
+  verified: boolean;
 }
 
 /** Whose blind indexes: those of all keys of a purpose, by its name or in an object, or of a key without one. */
@@ -215,6 +217,8 @@ export interface IndexSaltInfo {
   /** Whether `blindIndex` uses it; the others are for finding what is not yet indexed anew. */
   isCurrent: boolean;
   createdAt: Date;
+  /** Whether it was verified: everywhere but in mode `metadata`, which shows what the file says. */
+  verified: boolean;
 }
 
 /** How many messages a version has sealed. */
@@ -222,6 +226,8 @@ export interface VersionUsage {
   version: number;
   messages: number;
   limit: number;
+  /** Whether it was verified: everywhere but in mode `metadata`, which shows what the file says. */
+  verified: boolean;
 }
 
 /** A way to open the store, without its secret. */
@@ -234,6 +240,8 @@ export interface RecipientInfo {
   parameters: Record<string, string>;
   /** Whether this store was opened by it. */
   isMine: boolean;
+  /** Whether it was verified: everywhere but in mode `metadata`, which shows what the file says. */
+  verified: boolean;
 }
 
 /** How a recipient is added. */
@@ -297,6 +305,12 @@ export type KeysetProtection =
   /** A key of kind `aead` of this store, by its id. */
   | { key: string };
 
+/** On export, also: the store that is to have it, by what {@link Store.recipientPublicKey} of that one gives. */
+export type KeysetTarget = KeysetProtection | { recipient: string };
+
+/** On import, also: sealed to the recipient that this store was opened by. */
+export type KeysetSource = KeysetProtection | { ownRecipient: true };
+
 /** What an imported keyset becomes. */
 export interface ImportKeysetOptions {
   /** Have a fresh version encrypt from now on, and the imported ones only decrypt. Default: false. */
@@ -309,7 +323,7 @@ export interface ImportKeysetOptions {
   onLimit?: 'rotate' | 'refuse' | null | undefined;
 }
 
-/** An exported keyset: text, but a Buffer for the binary format without a passphrase. */
+/** An exported keyset: text, but a Buffer for the binary format without a passphrase or recipient. */
 export interface Keyset {
   keyset: string | Buffer;
   /** What of the key it does not say. */
@@ -427,6 +441,8 @@ export interface KeyInfo {
   /** When the rotation period of its purpose ends for the current version. */
   rotationDueAt: Date | null;
   labels: Record<string, string>;
+  /** Whether it was verified: everywhere but in mode `metadata`, which shows what the file says. */
+  verified: boolean;
 }
 
 /** A version of a key, without its bytes. */
@@ -444,6 +460,8 @@ export interface VersionInfo {
   expiresAt: Date | null;
   destroyAt: Date | null;
   stateReason: string | null;
+  /** Whether it was verified: everywhere but in mode `metadata`, which shows what the file says. */
+  verified: boolean;
 }
 
 /** Which version made a ciphertext, as its public tag says; nothing of the ciphertext is verified. */
@@ -460,6 +478,8 @@ export interface CiphertextInfo {
   /** When the version stops encrypting, and whether that is past; the ciphertext still opens. */
   expiresAt: Date | null;
   expired: boolean;
+  /** Whether what it says of the version was verified: everywhere but in mode `metadata`. */
+  verified: boolean;
 }
 
 /** One thing that is wrong with a store. */
@@ -753,6 +773,14 @@ export class Store {
   /** As {@link testRecipient}, with a Promise. */
   testRecipientAsync(masterKey: MasterKeyLater): Promise<RecipientInfo>;
 
+  /**
+   * A recipient's public key, of the one that this store was opened by where none is named: another store seals a keyset by
+   * it that only this recipient's secret opens.
+   */
+  recipientPublicKey(recipientId?: string): string;
+  /** As {@link recipientPublicKey}, with a Promise. */
+  recipientPublicKeyAsync(recipientId?: string): Promise<string>;
+
   /** A recovery drill: opens the file anew with this master key, verifies everything, and records that it was done. */
   drill(masterKey: MasterKey): DrillReport;
   /** As {@link drill}, with a Promise. */
@@ -781,14 +809,14 @@ export class Store {
   getEncryptionKeyAsync(keyId: string, keyBytes: number, encoding: 'hex' | 'base64'): Promise<string>;
 
   /** An exportable key with all its versions as a keyset of Google Tink. Recorded. */
-  exportKeyset(keyId: string, options: KeysetProtection & { format?: 'json' | 'binary' | undefined }): Keyset;
+  exportKeyset(keyId: string, options: KeysetTarget & { format?: 'json' | 'binary' | undefined }): Keyset;
   /** As {@link exportKeyset}, with a Promise. */
-  exportKeysetAsync(keyId: string, options: KeysetProtection & { format?: 'json' | 'binary' | undefined }): Promise<Keyset>;
+  exportKeysetAsync(keyId: string, options: KeysetTarget & { format?: 'json' | 'binary' | undefined }): Promise<Keyset>;
 
   /** Makes a key from a keyset of Google Tink; what was sealed under it opens. */
-  importKeyset(keyId: string, keyset: string | Uint8Array, options: KeysetProtection & ImportKeysetOptions): KeyInfo;
+  importKeyset(keyId: string, keyset: string | Uint8Array, options: KeysetSource & ImportKeysetOptions): KeyInfo;
   /** As {@link importKeyset}, with a Promise. */
-  importKeysetAsync(keyId: string, keyset: string | Uint8Array, options: KeysetProtection & ImportKeysetOptions): Promise<KeyInfo>;
+  importKeysetAsync(keyId: string, keyset: string | Uint8Array, options: KeysetSource & ImportKeysetOptions): Promise<KeyInfo>;
 
   /** Copies the store as it is at one moment into a new file, while it is in use, and checks the copy. */
   backup(path: string, options?: BackupOptions): BackupInfo;

@@ -767,7 +767,8 @@ keyfold_status keyfold_store_rotate_key(const struct keyfold_store *store,
  *    "expires_at_ms": null,             when the current version stops encrypting
  *    "rotation_due_at_ms": null,        when it should be rotated, as its purpose advises
  *    "expires_in": null,                how long each version encrypts, such as "365days"
- *    "on_limit": "rotate", "labels": {"team": "billing"}}
+ *    "on_limit": "rotate", "labels": {"team": "billing"},
+ *    "verified": true}               false in mode "metadata", which shows what the file says
  *
  * Here and everywhere, names that end in _ms are milliseconds since 1970 in UTC, members stand in any order, and
  * later versions may add members.
@@ -797,7 +798,7 @@ keyfold_status keyfold_store_list_keys(const struct keyfold_store *store,
  *
  *   [{"key_id": "pii", "version": 2, "tag": 2671520279, "is_current": true, "state": "enabled",
  *     "algorithm": "AES256_GCM_SIV", "created_at_ms": 1700000000123, "expires_at_ms": null,
- *     "destroy_at_ms": null, "state_reason": null}]
+ *     "destroy_at_ms": null, "state_reason": null, "verified": true}]
  *
  * `state` is "staged", "enabled", "decrypt_only", "disabled", "revoked", "pending_destruction" or "destroyed"; `tag`
  * is the number in front of the version's ciphertexts.
@@ -859,7 +860,8 @@ keyfold_status keyfold_store_decrypt_with_context(const struct keyfold_store *st
  *
  *   [{"key_id": "pii", "version": 1, "tag": 2671520279, "algorithm": "AES256_GCM_SIV", "is_current": false,
  *     "state": "enabled", "created_at_ms": 1700000000123, "expires_at_ms": null,
- *     "expired": false}]       it encrypts no more
+ *     "expired": false,        it encrypts no more
+ *     "verified": true}]       what is said of the version; not in mode "metadata"
  *
  * KEYFOLD_INVALID_ARGUMENT where it is no ciphertext at all.
  */
@@ -1033,7 +1035,7 @@ keyfold_status keyfold_store_purge(const struct keyfold_store *store,
 /**
  * How much each version of a key has encrypted of what is safe, newest first, as a JSON array:
  *
- *   [{"version": 1, "messages": 1000, "limit": 35184372088832}]
+ *   [{"version": 1, "messages": 1000, "limit": 35184372088832, "verified": true}]
  *
  * A message counts once for each MiB begun. Processes count ahead for AES256_GCM, and some 2^20 messages behind for
  * others.
@@ -1066,7 +1068,7 @@ keyfold_status keyfold_store_register_purpose(const struct keyfold_store *store,
  * The built-in purposes, then yours, by name, as a JSON array:
  *
  *   [{"purpose": "pii", "description": null, "rotation_period": "90days", "built_in": true,
- *     "created_at_ms": null}]
+ *     "created_at_ms": null, "verified": true}]
  */
 keyfold_status keyfold_store_purposes(const struct keyfold_store *store,
                                       struct keyfold_buf *out,
@@ -1089,7 +1091,7 @@ keyfold_status keyfold_store_key_for(const struct keyfold_store *store,
  * root is that of all keys of `purpose`, or that of the key `key_id`, which has no purpose: give one of them, and NULL
  * for the other. A JSON array:
  *
- *   [{"version": 1, "is_current": true, "created_at_ms": 1700000000123}]
+ *   [{"version": 1, "is_current": true, "created_at_ms": 1700000000123, "verified": true}]
  */
 keyfold_status keyfold_store_index_salts(const struct keyfold_store *store,
                                          const char *purpose,
@@ -1150,7 +1152,8 @@ keyfold_status keyfold_store_derive_key(const struct keyfold_store *store,
  *
  *   [{"recipient_id": "raw-1", "kind": "raw", "created_at_ms": 1700000000123, "description": null,
  *     "parameters": {},              what a guess costs, of a passphrase: "kdf" and its numbers, as texts
- *     "is_mine": true}]              this open store was opened by it
+ *     "is_mine": true,               this open store was opened by it
+ *     "verified": true}]             false in mode "metadata", which shows what the file says
  */
 keyfold_status keyfold_store_recipients(const struct keyfold_store *store,
                                         struct keyfold_buf *out,
@@ -1190,6 +1193,16 @@ keyfold_status keyfold_store_test_recipient(const struct keyfold_store *store,
                                             const struct keyfold_master_key *master_key,
                                             struct keyfold_buf *info,
                                             struct keyfold_error **error);
+
+/**
+ * A recipient's public key, of the one that this store was opened by where `recipient_id` is NULL: a text, "kfpk1.…". By
+ * it another store seals a keyset that only this recipient's secret opens: see keyfold_store_export_keyset. No secret.
+ * KEYFOLD_NOT_FOUND where there is no such recipient.
+ */
+keyfold_status keyfold_store_recipient_public_key(const struct keyfold_store *store,
+                                                  const char *recipient_id,
+                                                  struct keyfold_buf *out,
+                                                  struct keyfold_error **error);
 
 /**
  * A recovery drill: opens the file anew with this master key, as if nothing else were left, and verifies everything in
@@ -1272,6 +1285,9 @@ keyfold_status keyfold_store_get_encryption_key(const struct keyfold_store *stor
  *
  *   "passphrase"             `secret` is a passphrase; the keyset is then a text of keyfold's own, "kfks1.…"
  *   "key"                    `secret` is the id of a key of kind "aead" of this store: Tink's encrypted keyset
+ *   "recipient"              `secret` is the public key of a recipient of the store that is to have it, as
+ *                            keyfold_store_recipient_public_key of that store gives it: see that it comes from there.
+ *                            Only that recipient's secret opens it. A text of keyfold's own, "kfkr1.…"
  *   "insecure_cleartext"     nothing: whoever sees the keyset has the keys; `secret` must be NULL
  *
  * `losses` (may be NULL) becomes a JSON array of sentences: what of the key the keyset does not say.
@@ -1287,7 +1303,8 @@ keyfold_status keyfold_store_export_keyset(const struct keyfold_store *store,
 
 /**
  * Makes a key from a Tink keyset in either format, or from keyfold's own: what was encrypted under the keyset opens.
- * `protection` and `secret` are those of keyfold_store_export_keyset. `options` is a JSON object, NULL for the
+ * `protection` and `secret` are those of keyfold_store_export_keyset, but for what was sealed to a recipient: that is
+ * "own_recipient" with NULL, and the recipient that the store was opened by must be the one. `options` is a JSON object, NULL for the
  * defaults:
  *
  *   {"rotate": false}     have a fresh version encrypt from now on, and the imported ones only decrypt

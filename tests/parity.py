@@ -26,7 +26,7 @@ STORE = (
     " rotate_key promote_version set_version_state archive_key schedule_destruction cancel_destruction run_due"
     " purge purge_pending register_purpose purposes"
     " index_salts rotate_index_salt retire_index_salt get_index_salt derive_key"
-    " recipients add_recipient remove_recipient test_recipient drill rotate_master_key"
+    " recipients add_recipient remove_recipient test_recipient recipient_public_key drill rotate_master_key"
     " import_key get_data_key get_encryption_key export_keyset import_keyset backup quarantine quarantined"
     " encrypt decrypt inspect check anchor fingerprint is_verified close"
 )

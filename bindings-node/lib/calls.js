@@ -47,6 +47,7 @@ const CALLS = {
   ],
   recipients: () => [],
   removeRecipient: (recipientId) => [checkText(recipientId, 'recipientId')],
+  recipientPublicKey: (recipientId) => [recipientId === undefined ? undefined : checkText(recipientId, 'recipientId')],
   inspect: (ciphertext) => [checkCiphertext(ciphertext)],
   check: () => [],
   anchor: () => [],
@@ -93,8 +94,9 @@ function importKey(keyId, material, given) {
 
 function exportKeyset(keyId, given) {
   checkText(keyId, 'keyId');
-  const { format = 'json', ...rest } = options.requireObject(given ?? {}, 'options');
-  const { protection, secret, plain } = protectionOf(rest);
+  const { format = 'json', recipient, ...rest } = options.requireObject(given ?? {}, 'options');
+  const sealed = recipient === undefined ? [] : [['recipient', checkText(recipient, 'recipient')]];
+  const { protection, secret, plain } = protectionOf(rest, 'recipient', sealed);
   options.read(plain, {});
   return [keyId, checkText(format, 'format'), protection, secret];
 }
@@ -102,24 +104,29 @@ function exportKeyset(keyId, given) {
 function importKeyset(keyId, keyset, given) {
   checkText(keyId, 'keyId');
   checkData(keyset);
-  const { protection, secret, plain } = protectionOf(options.requireObject(given ?? {}, 'options'));
+  const { ownRecipient, ...rest } = options.requireObject(given ?? {}, 'options');
+  const sealed = checkFlag(ownRecipient, 'ownRecipient') ? [['own', undefined]] : [];
+  const { protection, secret, plain } = protectionOf(rest, 'ownRecipient: true', sealed);
   return [keyId, keyset, protection, secret, options.json(plain, options.IMPORT_KEYSET)];
 }
 
-/** What keeps a keyset: exactly one of three. */
-function protectionOf({ insecureCleartext, passphrase, key, ...plain }) {
-  const named = [];
-  if (insecureCleartext !== undefined && insecureCleartext !== false) named.push(['cleartext', undefined]);
+/** What keeps a keyset: exactly one; `named` is what only one direction has, and `other` how it is written. */
+function protectionOf({ insecureCleartext, passphrase, key, ...plain }, other, named) {
+  if (checkFlag(insecureCleartext, 'insecureCleartext')) named.push(['cleartext', undefined]);
   if (passphrase !== undefined) named.push(['passphrase', checkData(passphrase)]);
   if (key !== undefined) named.push(['key', checkText(key, 'key')]);
-  if (insecureCleartext !== undefined && typeof insecureCleartext !== 'boolean') {
-    throw invalid('insecureCleartext must be true or false');
-  }
   if (named.length !== 1) {
-    throw invalid('say what keeps the keyset: passphrase, key (the id of one), or insecureCleartext: true');
+    throw invalid(
+      `say what keeps the keyset: passphrase, key (the id of one), ${other} or insecureCleartext: true, one of them`,
+    );
   }
   const [[protection, secret]] = named;
   return { protection, secret, plain };
+}
+
+function checkFlag(value, what) {
+  if (value === undefined || typeof value === 'boolean') return value === true;
+  throw invalid(`${what} must be true or false`);
 }
 
 /** A purpose by its name, or `{ purpose }` or `{ keyId }`. */

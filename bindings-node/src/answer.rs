@@ -108,6 +108,7 @@ fn key_info<'a>(js: Js<'a>, info: &KeyInfo) -> Result<Value<'a>> {
         ("onLimit", js.string(&info.on_limit)?),
         ("rotationDueAt", time(js, info.rotation_due_at)?),
         ("labels", js.object(&labels)?),
+        ("verified", js.boolean(info.verified)?),
     ])
 }
 
@@ -123,6 +124,7 @@ fn version_info<'a>(js: Js<'a>, info: &VersionInfo) -> Result<Value<'a>> {
         ("expiresAt", time(js, info.expires_at)?),
         ("destroyAt", time(js, info.destroy_at)?),
         ("stateReason", text(js, info.state_reason.as_deref())?),
+        ("verified", js.boolean(info.verified)?),
     ])
 }
 
@@ -137,6 +139,7 @@ fn ciphertext_info<'a>(js: Js<'a>, info: &CiphertextInfo) -> Result<Value<'a>> {
         ("createdAt", time(js, Some(info.created_at))?),
         ("expiresAt", time(js, info.expires_at)?),
         ("expired", js.boolean(info.expired)?),
+        ("verified", js.boolean(info.verified)?),
     ])
 }
 
@@ -145,6 +148,7 @@ fn version_usage<'a>(js: Js<'a>, usage: &VersionUsage) -> Result<Value<'a>> {
         ("version", number(js, Some(usage.version))?),
         ("messages", js.number(usage.messages as f64)?),
         ("limit", js.number(usage.limit as f64)?),
+        ("verified", js.boolean(usage.verified)?),
     ])
 }
 
@@ -155,6 +159,7 @@ fn purpose_info<'a>(js: Js<'a>, info: &PurposeInfo) -> Result<Value<'a>> {
         ("rotationPeriod", duration(js, info.rotation_period)?),
         ("builtIn", js.boolean(info.built_in)?),
         ("createdAt", time(js, info.created_at)?),
+        ("verified", js.boolean(info.verified)?),
     ])
 }
 
@@ -163,6 +168,7 @@ fn index_salt_info<'a>(js: Js<'a>, info: &IndexSaltInfo) -> Result<Value<'a>> {
         ("version", number(js, Some(info.version))?),
         ("isCurrent", js.boolean(info.is_current)?),
         ("createdAt", time(js, Some(info.created_at))?),
+        ("verified", js.boolean(info.verified)?),
     ])
 }
 
@@ -178,6 +184,7 @@ fn recipient_info<'a>(js: Js<'a>, info: &RecipientInfo) -> Result<Value<'a>> {
         ("description", text(js, info.description.as_deref())?),
         ("parameters", js.object(&parameters)?),
         ("isMine", js.boolean(info.is_mine)?),
+        ("verified", js.boolean(info.verified)?),
     ])
 }
 

@@ -62,6 +62,7 @@ static EXPORTS: &[Export] = &[
     Export::new("addRecipient", recipients::add_recipient),
     Export::new("removeRecipient", recipients::remove_recipient),
     Export::new("testRecipient", recipients::test_recipient),
+    Export::new("recipientPublicKey", recipients::recipient_public_key),
     Export::new("drill", recipients::drill),
     Export::new("rotateMasterKey", recipients::rotate_master_key),
     Export::new("importKey", transfer::import_key),

@@ -36,6 +36,19 @@ pub fn test_recipient<'a>(js: Js<'a>, arguments: &[Value<'a>]) -> Result<Value<'
     tried(js, arguments, |store, master_key| store.test_recipient(master_key).map(Answer::Recipient))
 }
 
+/// recipientPublicKey(store, recipientId, later) → text; nothing is the one that opened the store
+pub fn recipient_public_key<'a>(js: Js<'a>, arguments: &[Value<'a>]) -> Result<Value<'a>> {
+    let [store, recipient_id, later, ..] = arguments else { return js.undefined() };
+    let store = handles::store(js.handle(*store))?;
+    let recipient_id = match js.is_nothing(*recipient_id)? {
+        true => None,
+        false => Some(js.text(*recipient_id, "recipientId")?.to_string()),
+    };
+    work::run(js, js.flag(*later)?, move || {
+        store.recipient_public_key(recipient_id.as_deref()).map(Answer::Text)
+    })
+}
+
 /// drill(store, masterKey, later) → DrillReport
 pub fn drill<'a>(js: Js<'a>, arguments: &[Value<'a>]) -> Result<Value<'a>> {
     tried(js, arguments, |store, master_key| store.drill(master_key).map(Answer::Drill))

@@ -46,14 +46,15 @@ pub fn get_encryption_key<'a>(js: Js<'a>, arguments: &[Value<'a>]) -> Result<Val
 }
 
 /// exportKeyset(store, keyId, format, protection, secret, later) → { keyset, losses }; the protection is `cleartext`,
-/// `passphrase` or `key`
+/// `passphrase`, `key`, `recipient` or `own`
 pub fn export_keyset<'a>(js: Js<'a>, arguments: &[Value<'a>]) -> Result<Value<'a>> {
     let [store, key_id, format, protection, secret, later, ..] = arguments else { return js.undefined() };
     let store = handles::store(js.handle(*store))?;
     let key_id = js.text(*key_id, "keyId")?;
     let format = KeysetFormat::parse(&js.text(*format, "format")?)?;
     let protection = Protection::read(js, *protection, *secret)?;
-    let as_text = format == KeysetFormat::Json || matches!(protection, Protection::Passphrase(_));
+    let as_text = format == KeysetFormat::Json
+        || matches!(protection, Protection::Passphrase(_) | Protection::Recipient(_));
     work::run(js, js.flag(*later)?, move || {
         let keyset = store.export_keyset(&key_id, format, protection.for_core()?)?;
         Ok(Answer::Keyset(keyset, as_text))
@@ -80,6 +81,8 @@ enum Protection {
     Cleartext,
     Passphrase(WipedBytes),
     Key(WipedBytes),
+    Recipient(String),
+    OwnRecipient,
 }
 
 impl Protection {
@@ -88,6 +91,8 @@ impl Protection {
             "cleartext" => Ok(Self::Cleartext),
             "passphrase" => Ok(Self::Passphrase(js.bytes_or_text(secret, "passphrase")?.copied())),
             "key" => Ok(Self::Key(js.text(secret, "key")?.as_bytes().to_vec().into())),
+            "recipient" => Ok(Self::Recipient(js.text(secret, "recipient")?.to_string())),
+            "own" => Ok(Self::OwnRecipient),
             _ => Err(Error::new(ErrorKind::Internal, "a keyset's protection was named wrongly")),
         }
     }
@@ -96,6 +101,8 @@ impl Protection {
         Ok(match self {
             Self::Cleartext => KeysetProtection::InsecureCleartext,
             Self::Passphrase(passphrase) => KeysetProtection::Passphrase(passphrase),
+            Self::Recipient(recipient) => KeysetProtection::Recipient(recipient),
+            Self::OwnRecipient => KeysetProtection::OwnRecipient,
             Self::Key(key_id) => KeysetProtection::Key(
                 std::str::from_utf8(key_id)
                     .map_err(|_| Error::new(ErrorKind::Internal, "a text is not UTF-8"))?,

@@ -34,6 +34,7 @@ test('infos are plain objects with dates', (t) => {
     exportable: true,
     archived: false,
     createdAt: null,
+    verified: true,
     expiresAt: null,
     expiresIn: null,
     onLimit: 'rotate',
@@ -56,7 +57,7 @@ test('versions are newest first, and every one decrypts', (t) => {
   assert.deepEqual(versions.map((version) => version.version), [6, 5, 4, 3, 2, 1]);
   assert.deepEqual(versions.map((version) => version.isCurrent), [true, false, false, false, false, false]);
   assert.deepEqual(Object.keys(versions[0]), [
-    'keyId', 'version', 'tag', 'isCurrent', 'state', 'algorithm', 'createdAt', 'expiresAt', 'destroyAt', 'stateReason',
+    'keyId', 'version', 'tag', 'isCurrent', 'state', 'algorithm', 'createdAt', 'expiresAt', 'destroyAt', 'stateReason', 'verified',
   ]);
   sealed.forEach((each, round) => {
     assert.equal(pii.decrypt(each).toString(), `${round}`);

@@ -40,6 +40,7 @@ pub fn key_info<'py>(py: Python<'py>, info: &KeyInfo) -> PyResult<Bound<'py, PyA
         expires_in: info.expires_in,
         on_limit: &info.on_limit,
         labels: &info.labels,
+        verified: info.verified,
     })
 }
 
@@ -55,6 +56,7 @@ pub fn version_info<'py>(py: Python<'py>, info: &VersionInfo) -> PyResult<Bound<
         expires_at: info.expires_at.map(time),
         destroy_at: info.destroy_at.map(time),
         state_reason: &info.state_reason,
+        verified: info.verified,
     })
 }
 
@@ -69,6 +71,7 @@ pub fn ciphertext_info<'py>(py: Python<'py>, info: &CiphertextInfo) -> PyResult<
         created_at: time(info.created_at),
         expires_at: info.expires_at.map(time),
         expired: info.expired,
+        verified: info.verified,
     })
 }
 
@@ -98,7 +101,12 @@ fn finding<'py>(py: Python<'py>, found: &Finding) -> PyResult<Bound<'py, PyAny>>
 }
 
 pub fn version_usage<'py>(py: Python<'py>, usage: &VersionUsage) -> PyResult<Bound<'py, PyAny>> {
-    info!(py, "VersionUsage" { version: usage.version, messages: usage.messages, limit: usage.limit })
+    info!(py, "VersionUsage" {
+        version: usage.version,
+        messages: usage.messages,
+        limit: usage.limit,
+        verified: usage.verified,
+    })
 }
 
 pub fn purpose_info<'py>(py: Python<'py>, info: &PurposeInfo) -> PyResult<Bound<'py, PyAny>> {
@@ -108,6 +116,7 @@ pub fn purpose_info<'py>(py: Python<'py>, info: &PurposeInfo) -> PyResult<Bound<
         rotation_period: info.rotation_period,
         built_in: info.built_in,
         created_at: info.created_at.map(time),
+        verified: info.verified,
     })
 }
 
@@ -140,6 +149,7 @@ pub fn recipient_info<'py>(py: Python<'py>, info: &RecipientInfo) -> PyResult<Bo
         description: &info.description,
         parameters: &info.parameters,
         is_mine: info.is_mine,
+        verified: info.verified,
     })
 }
 
@@ -164,6 +174,7 @@ pub fn index_salt_info<'py>(py: Python<'py>, info: &IndexSaltInfo) -> PyResult<B
         version: info.version,
         is_current: info.is_current,
         created_at: time(info.created_at),
+        verified: info.verified,
     })
 }
 

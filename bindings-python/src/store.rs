@@ -367,6 +367,15 @@ impl Store {
         Ok(infos::recipient_info(py, &info)?)
     }
 
+    fn recipient_public_key(
+        &self,
+        py: Python<'_>,
+        recipient_id: Option<&Bound<'_, PyAny>>,
+    ) -> Result<String> {
+        let recipient_id = recipient_id.map(|id| text(id, "recipient_id")).transpose()?;
+        Ok(self.calls.long(py, || self.core.recipient_public_key(recipient_id))?)
+    }
+
     fn drill<'py>(&self, py: Python<'py>, master_key: &Bound<'py, PyAny>) -> Result<Bound<'py, PyAny>> {
         let master_key = read_master_key(master_key)?;
         let report = self.calls.long(py, || self.core.drill(&master_key))?;
@@ -463,6 +472,7 @@ impl Store {
         transfer::exported(py, &key)
     }
 
+    #[allow(clippy::too_many_arguments)]
     fn export_keyset<'py>(
         &self,
         py: Python<'py>,
@@ -471,9 +481,10 @@ impl Store {
         passphrase: Option<&Bound<'py, PyAny>>,
         under_key: Option<&Bound<'py, PyAny>>,
         insecure_cleartext: &Bound<'py, PyAny>,
+        recipient: Option<&Bound<'py, PyAny>>,
     ) -> Result<Bound<'py, PyAny>> {
         let (key_id, format) = (text(key_id, "key_id")?, transfer::format(format)?);
-        let protection = Protection::new(passphrase, under_key, insecure_cleartext)?;
+        let protection = Protection::new(passphrase, under_key, insecure_cleartext)?.to(recipient)?;
         let keyset = self.calls.long(py, || self.core.export_keyset(key_id, format, protection.get()))?;
         Ok(infos::keyset(py, &keyset)?)
     }
@@ -487,11 +498,12 @@ impl Store {
         passphrase: Option<&Bound<'py, PyAny>>,
         under_key: Option<&Bound<'py, PyAny>>,
         insecure_cleartext: &Bound<'py, PyAny>,
+        own_recipient: &Bound<'py, PyAny>,
         rotate: &Bound<'py, PyAny>,
         options: &Bound<'py, PyDict>,
     ) -> Result<Bound<'py, PyAny>> {
         let (key_id, keyset) = (text(key_id, "key_id")?, transfer::secret(keyset, "keyset")?);
-        let protection = Protection::new(passphrase, under_key, insecure_cleartext)?;
+        let protection = Protection::new(passphrase, under_key, insecure_cleartext)?.to_us(own_recipient)?;
         let options = transfer::import_keyset(key_options(options.as_any())?, boolean(rotate, "rotate")?);
         let keyset = keyset.as_slice();
         let import = || self.core.import_keyset(key_id, keyset, protection.get(), &options);

@@ -33,11 +33,13 @@ pub fn secret<'a>(value: &'a Bound<'_, PyAny>, name: &str) -> Result<Argument<'a
     }
 }
 
-/// What keeps a keyset's keys: one of three.
+/// What keeps a keyset's keys: one of them.
 pub struct Protection<'a> {
     passphrase: Option<Argument<'a>>,
     under_key: Option<&'a str>,
     insecure_cleartext: bool,
+    recipient: Option<&'a str>,
+    own_recipient: bool,
 }
 
 impl<'a> Protection<'a> {
@@ -46,23 +48,50 @@ impl<'a> Protection<'a> {
         under_key: Option<&'a Bound<'_, PyAny>>,
         insecure_cleartext: &Bound<'_, PyAny>,
     ) -> Result<Self> {
-        let given = Self {
+        Ok(Self {
             passphrase: passphrase.map(|value| secret(value, "passphrase")).transpose()?,
             under_key: under_key.map(|value| text(value, "under_key")).transpose()?,
             insecure_cleartext: boolean(insecure_cleartext, "insecure_cleartext")?,
-        };
-        let ways = [given.passphrase.is_some(), given.under_key.is_some(), given.insecure_cleartext];
+            recipient: None,
+            own_recipient: false,
+        })
+    }
+
+    /// To whom it is sealed; on export only.
+    pub fn to(mut self, recipient: Option<&'a Bound<'_, PyAny>>) -> Result<Self> {
+        self.recipient = recipient.map(|value| text(value, "recipient")).transpose()?;
+        self.one("recipient")
+    }
+
+    /// Whether it was sealed to this store; on import only.
+    pub fn to_us(mut self, own_recipient: &Bound<'_, PyAny>) -> Result<Self> {
+        self.own_recipient = boolean(own_recipient, "own_recipient")?;
+        self.one("own_recipient=True")
+    }
+
+    fn one(self, other: &str) -> Result<Self> {
+        let ways = [
+            self.passphrase.is_some(),
+            self.under_key.is_some(),
+            self.insecure_cleartext,
+            self.recipient.is_some(),
+            self.own_recipient,
+        ];
         match ways.into_iter().filter(|way| *way).count() {
-            1 => Ok(given),
-            _ => Err(invalid("give passphrase, under_key or insecure_cleartext=True, one of them")),
+            1 => Ok(self),
+            _ => Err(invalid(format!(
+                "give passphrase, under_key, {other} or insecure_cleartext=True, one of them"
+            ))),
         }
     }
 
     /// As the core takes it.
     pub fn get(&self) -> KeysetProtection<'_> {
-        match (&self.passphrase, self.under_key) {
-            (Some(passphrase), _) => KeysetProtection::Passphrase(passphrase.as_slice()),
-            (_, Some(key_id)) => KeysetProtection::Key(key_id),
+        match (&self.passphrase, self.under_key, self.recipient) {
+            (Some(passphrase), ..) => KeysetProtection::Passphrase(passphrase.as_slice()),
+            (_, Some(key_id), _) => KeysetProtection::Key(key_id),
+            (.., Some(recipient)) => KeysetProtection::Recipient(recipient),
+            _ if self.own_recipient => KeysetProtection::OwnRecipient,
             _ => KeysetProtection::InsecureCleartext,
         }
     }

@@ -7,12 +7,12 @@ use crate::args::{Global, RetireSaltArgs, ScopeArgs, ShowSaltArgs};
 use crate::encoding::{Encoding, hand_out, require_target};
 use crate::files;
 use crate::opening;
-use crate::output::{Console, table, yes_or_no};
+use crate::output::{Console, noted, table, yes_or_no};
 
 /// Lists the live versions.
 pub fn list(console: &Console, global: &Global, args: &ScopeArgs) -> Result<()> {
     let salts = opening::open(console, global)?.index_salts(scope(args)?)?;
-    console.result(|| json!(salts), || salt_table(&salts))
+    console.result(|| json!(salts), || noted(salt_table(&salts), salts.iter().all(|salt| salt.verified)))
 }
 
 /// Makes the next version.

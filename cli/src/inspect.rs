@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::args::{Global, InspectArgs};
 use crate::message::read_ciphertext;
 use crate::opening;
-use crate::output::{Console, table, yes_or_no};
+use crate::output::{Console, noted, table, yes_or_no};
 
 /// Tells which key and version made a ciphertext.
 pub fn inspect(console: &Console, global: &Global, args: &InspectArgs) -> Result<()> {
@@ -18,7 +18,10 @@ pub fn inspect(console: &Console, global: &Global, args: &InspectArgs) -> Result
     if matches.is_empty() {
         console.remark("no key of this store made this ciphertext");
     }
-    console.result(|| json!(matches), || match_table(&matches))
+    console.result(
+        || json!(matches),
+        || noted(match_table(&matches), matches.iter().all(|found| found.verified)),
+    )
 }
 
 fn match_table(matches: &[CiphertextInfo]) -> String {

@@ -11,7 +11,7 @@ use crate::args::{
 };
 use crate::files;
 use crate::opening;
-use crate::output::{Console, duration_shown, optional, pairs, table, yes_or_no};
+use crate::output::{Console, duration_shown, noted, optional, pairs, table, yes_or_no};
 
 /// Makes keys: all of them, or none.
 pub fn create(console: &Console, global: &Global, args: &CreateArgs) -> Result<()> {
@@ -63,7 +63,7 @@ pub fn list(console: &Console, global: &Global, args: &ListArgs) -> Result<()> {
     if keys.is_empty() {
         console.remark("no keys");
     }
-    console.result(|| json!(keys), || key_table(&keys))
+    console.result(|| json!(keys), || noted(key_table(&keys), keys.iter().all(|key| key.verified)))
 }
 
 /// Shows a key and its versions.
@@ -79,14 +79,14 @@ pub fn show(console: &Console, global: &Global, args: &KeyArgs) -> Result<()> {
             shown["usage"] = json!(usage);
             shown
         },
-        || format!("{}\n{}", description(&info), version_table(&versions, &usage)),
+        || noted(format!("{}\n{}", description(&info), version_table(&versions, &usage)), info.verified),
     )
 }
 
 /// Shows how many messages each version has sealed.
 pub fn usage(console: &Console, global: &Global, args: &KeyArgs) -> Result<()> {
     let usage = opening::open(console, global)?.key_usage(&args.key_id)?;
-    console.result(|| json!(usage), || usage_table(&usage))
+    console.result(|| json!(usage), || noted(usage_table(&usage), usage.iter().all(|usage| usage.verified)))
 }
 
 /// Makes the next version of a key.

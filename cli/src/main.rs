@@ -81,6 +81,9 @@ fn run(console: &Console, line: &CommandLine) -> Result<u8> {
             recipient::remove(console, global, recipient_id)
         }
         Command::Recipient(RecipientCommand::Test(args)) => recipient::test(console, global, args),
+        Command::Recipient(RecipientCommand::PublicKey { recipient_id }) => {
+            recipient::public_key(console, global, recipient_id.as_deref())
+        }
         Command::Recipient(RecipientCommand::Drill(args)) => return recipient::drill(console, global, args),
         Command::RecoveryKey(RecoveryKeyCommand::Generate(args)) => printed::generate(console, args),
         Command::Shares(SharesCommand::Split(args)) => printed::split(console, args),

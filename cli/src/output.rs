@@ -96,6 +96,11 @@ pub fn table<const N: usize>(headings: [&str; N], rows: &[[String; N]]) -> Strin
     text
 }
 
+/// What was shown, with a note where nobody verified it.
+pub fn noted(text: String, verified: bool) -> String {
+    if verified { text } else { text + "not verified: opened without a master key\n" }
+}
+
 /// Names and values, aligned.
 pub fn pairs(rows: &[(&str, String)]) -> String {
     let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
@@ -191,6 +196,8 @@ mod tests {
         let rows = [["a".to_owned(), "b".to_owned()], ["long".to_owned(), "\u{1b}[2J\n".to_owned()]];
         assert_eq!(table(["KEY", "NOTE"], &rows), "KEY   NOTE\na     b\nlong  \\u{1b}[2J\\n\n");
         assert_eq!(table(["KEY"], &[]), "");
+        assert_eq!(noted("KEY\n".to_owned(), true), "KEY\n");
+        assert_eq!(noted("KEY\n".to_owned(), false), "KEY\nnot verified: opened without a master key\n");
         assert_eq!(pairs(&[("a", "1".into()), ("long", "2".into())]), "a     1\nlong  2\n");
     }
 

@@ -5,12 +5,15 @@ use serde_json::json;
 
 use crate::args::{Global, RegisterArgs};
 use crate::opening;
-use crate::output::{Console, duration_shown, optional, table, yes_or_no};
+use crate::output::{Console, duration_shown, noted, optional, table, yes_or_no};
 
 /// Lists what keys may be for.
 pub fn list(console: &Console, global: &Global) -> Result<()> {
     let purposes = opening::open(console, global)?.purposes()?;
-    console.result(|| json!(purposes), || purpose_table(&purposes))
+    console.result(
+        || json!(purposes),
+        || noted(purpose_table(&purposes), purposes.iter().all(|purpose| purpose.verified)),
+    )
 }
 
 /// Makes a purpose, or changes one.

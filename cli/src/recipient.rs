@@ -7,13 +7,14 @@ use crate::CHECK_FAILED;
 use crate::args::{AddRecipientArgs, Global, ReferenceArgs};
 use crate::check::finding_table;
 use crate::opening;
-use crate::output::{Console, optional, table, yes_or_no};
+use crate::output::{Console, noted, optional, table, yes_or_no};
 use crate::secret::read_secret;
 
 /// Lists the ways to open the store.
 pub fn list(console: &Console, global: &Global) -> Result<()> {
     let recipients = opening::open(console, global)?.recipients()?;
-    console.result(|| json!(recipients), || recipient_table(&recipients))
+    let verified = recipients.iter().all(|recipient| recipient.verified);
+    console.result(|| json!(recipients), || noted(recipient_table(&recipients), verified))
 }
 
 /// Adds a way to open the store.
@@ -42,6 +43,12 @@ pub fn test(console: &Console, global: &Global, args: &ReferenceArgs) -> Result<
     let store = opening::open(console, global)?;
     let info = store.test_recipient(&read_secret(console, global, &args.references, None)?)?;
     console.result(|| json!(info), || recipient_table(std::slice::from_ref(&info)))
+}
+
+/// Shows a recipient's public key, for a store that is to seal keysets to it.
+pub fn public_key(console: &Console, global: &Global, recipient_id: Option<&str>) -> Result<()> {
+    let key = opening::open(console, global)?.recipient_public_key(recipient_id)?;
+    console.result(|| json!({ "public_key": key }), || format!("{key}\n"))
 }
 
 /// Opens the store with a secret as if nothing else were left.

@@ -63,18 +63,20 @@ pub fn export_keyset(console: &Console, global: &Global, args: &ExportKeysetArgs
             "the keys in the clear",
         )?;
     }
-    let is_binary = format == KeysetFormat::Binary && args.protection.passphrase.is_none();
+    let is_binary =
+        format == KeysetFormat::Binary && args.protection.passphrase.is_none() && args.to.is_none();
     if is_binary && (target.is_terminal() || console.json && target.path().is_none()) {
         return Err(files::invalid("a binary keyset goes to a file or a pipe: name a file with --out FILE"));
     }
     keep_passphrase_apart(global, &args.protection)?;
     let store = opening::open(console, global)?;
     let passphrase = passphrase(console, global, &args.protection, true)?;
-    let keyset = store.export_keyset(
-        &args.key.key_id,
-        format,
-        protection(&args.protection, passphrase.as_deref())?,
-    )?;
+    let recipient = args.to.as_deref().map(opening::text_or_file).transpose()?;
+    let protection = match &recipient {
+        Some(recipient) => KeysetProtection::Recipient(recipient),
+        None => protection(&args.protection, passphrase.as_deref())?,
+    };
+    let keyset = store.export_keyset(&args.key.key_id, format, protection)?;
     keyset.losses.iter().for_each(|loss| console.warning(loss));
     let about = json!({ "key_id": args.key.key_id, "format": format.name(), "losses": keyset.losses });
     if console.json && target.path().is_none() {
@@ -108,7 +110,10 @@ pub fn import_keyset(console: &Console, global: &Global, args: &ImportKeysetArgs
     let passphrase = passphrase(console, global, &args.protection, false)?;
     announce_terminal(console, file);
     let bytes = files::read_input(file, limits::KEYSET_BYTES)?;
-    let protection = protection(&args.protection, passphrase.as_deref())?;
+    let protection = match args.own_recipient {
+        true => KeysetProtection::OwnRecipient,
+        false => protection(&args.protection, passphrase.as_deref())?,
+    };
     let info = store.import_keyset(&args.key.key_id, &bytes, protection, &options)?;
     remark_key(console, &info);
     console.result(|| json!(info), String::new)

@@ -165,6 +165,7 @@ fn json_has_the_names_of_the_core() {
         "on_limit",
         "purpose",
         "rotation_due_at",
+        "verified",
     ];
     let version = [
         "algorithm",
@@ -176,6 +177,7 @@ fn json_has_the_names_of_the_core() {
         "state",
         "state_reason",
         "tag",
+        "verified",
         "version",
     ];
     let fields = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
@@ -185,7 +187,9 @@ fn json_has_the_names_of_the_core() {
     assert_eq!(fields(&place.json(&["key", "list"], b"")[0]), key);
     assert_eq!(fields(&place.json(&["key", "rotate", "k"], b"")), version);
     let shown = place.json(&["key", "show", "k"], b"");
-    assert_eq!(fields(&shown), [&key[..], &["usage", "versions"]].concat());
+    let mut all = [&key[..], &["usage", "versions"]].concat();
+    all.sort_unstable();
+    assert_eq!(fields(&shown), all);
     assert_eq!(fields(&shown["versions"][0]), version);
     assert_eq!((&shown["versions"][0]["version"], &shown["versions"][1]["version"]), (&2.into(), &1.into()));
     assert!(shown["versions"][0]["tag"].as_u64().unwrap() <= u64::from(u32::MAX));
@@ -209,6 +213,7 @@ fn json_has_the_names_of_the_core() {
         "key_id",
         "state",
         "tag",
+        "verified",
         "version",
     ];
     assert_eq!(fields(&known[0]), about);
@@ -427,7 +432,7 @@ fn of_many_who_create_a_file_one_succeeds() {
 }
 
 /// Every command, as it is called.
-const COMMANDS: [&str; 46] = [
+const COMMANDS: [&str; 47] = [
     "init",
     "master-key generate",
     "master-key rotate",
@@ -435,6 +440,7 @@ const COMMANDS: [&str; 46] = [
     "recipient add",
     "recipient remove",
     "recipient test",
+    "recipient public-key",
     "recipient drill",
     "recovery-key generate",
     "shares split",
@@ -517,9 +523,10 @@ fn json_of_the_other_commands_too() {
     let recovery = place.output(&["recovery-key", "generate", "--reveal"], b"");
     fs::write(place.path("recovery"), recovery).unwrap();
     fs::set_permissions(place.path("recovery"), PermissionsExt::from_mode(0o600)).unwrap();
-    let recipient = ["created_at", "description", "is_mine", "kind", "parameters", "recipient_id"];
+    let recipient =
+        ["created_at", "description", "is_mine", "kind", "parameters", "recipient_id", "verified"];
     let rotation = ["kek_version", "purge_pending", "recipients", "rewrapped"];
-    let version_of_salt = ["created_at", "is_current", "version"];
+    let version_of_salt = ["created_at", "is_current", "verified", "version"];
     for (arguments, expected) in [
         (&["recipient", "add", "file:recovery", "--id", "safe"][..], &recipient[..]),
         (&["recipient", "test", "file:recovery"], &recipient),
@@ -533,7 +540,7 @@ fn json_of_the_other_commands_too() {
         (&["run-due"], &["at", "destroyed", "failures", "purge_pending"]),
         (
             &["purpose", "register", "hr"],
-            &["built_in", "created_at", "description", "purpose", "rotation_period"],
+            &["built_in", "created_at", "description", "purpose", "rotation_period", "verified"],
         ),
         (&["index-salt", "rotate", "--key", "pii"], &version_of_salt),
         (&["index-salt", "retire", "1", "--key", "pii"], &["retired", "version"]),
@@ -560,8 +567,11 @@ fn json_of_the_other_commands_too() {
     }
     for (arguments, expected) in [
         (&["recipient", "list"][..], &recipient[..]),
-        (&["key", "usage", "a"], &["limit", "messages", "version"]),
-        (&["purpose", "list"], &["built_in", "created_at", "description", "purpose", "rotation_period"]),
+        (&["key", "usage", "a"], &["limit", "messages", "verified", "version"]),
+        (
+            &["purpose", "list"],
+            &["built_in", "created_at", "description", "purpose", "rotation_period", "verified"],
+        ),
         (&["index-salt", "list", "--key", "pii"], &version_of_salt),
     ] {
         assert_eq!(fields(&place.json(arguments, b"")[0]), expected, "{arguments:?}");
@@ -602,7 +612,84 @@ fn what_was_damaged_is_set_aside() {
     assert_eq!(names(aside.as_object().unwrap()), ["created_at", "id", "kind", "reason"]);
     assert_eq!(place.json(&["quarantine", "list"], b"")[0], aside);
     assert_eq!(place.error(&["encrypt", "noted"], b"ada").0, 21);
+    assert_eq!(place.error(&["key", "create", "noted"], b"").0, 21);
+    assert_eq!(place.error(&["quarantine", "add", "key", "noted", "--reason", "x"], b"").0, 19);
+    let keys = place.json(&["key", "list"], b"");
+    assert!(keys.as_array().unwrap().iter().all(|key| key["key_id"] != "noted"));
+    assert_eq!(place.json(&["check", "-q"], b"")["quarantined"], 1);
     place.output(&["master-key", "rotate"], b"");
+    // Without the key it is not said that anything was verified.
+    let shown = place.json(&["purpose", "list", "--mode", "metadata", "-q"], b"");
+    assert!(shown.as_array().unwrap().iter().all(|purpose| purpose["verified"] == false), "{shown}");
+}
+
+#[test]
+fn a_keyset_goes_to_another_store() {
+    let place = Place::new();
+    place.output(&["key", "create", "out", "--exportable"], b"");
+    let sealed = place.output(&["encrypt", "out"], b"ada");
+    place.output(&["init", "--store", "other"], b"");
+    let address = place.output(&["recipient", "public-key", "--store", "other"], b"");
+    fs::write(place.path("other.pub"), &address).unwrap();
+    let address = String::from_utf8(address).unwrap();
+    let named = place.json(&["recipient", "public-key", "master-key-1", "--store", "other"], b"");
+    assert_eq!(named["public_key"], address.trim_end());
+    let text = place.output(&["keyset", "export", "out", "--to", "@other.pub", "-q"], b"");
+    assert!(text.starts_with(b"kfkr1.") && text.ends_with(b"\n"));
+    let json =
+        place.json(&["keyset", "export", "out", "--to", address.trim_end(), "--format", "binary", "-q"], b"");
+    for (id, keyset) in [("a", &text[..]), ("b", json["keyset"].as_str().unwrap().as_bytes())] {
+        place.output(&["keyset", "import", id, "--own-recipient", "--store", "other"], keyset);
+        assert_eq!(place.output(&["decrypt", id, "--store", "other"], &sealed), b"ada");
+    }
+    assert_eq!(place.error(&["keyset", "import", "back", "--own-recipient"], &text).0, 22);
+    assert_eq!(place.error(&["keyset", "export", "out", "--to", "kfpk1.AAAA"], b"").0, 17);
+    assert_eq!(place.error(&["recipient", "public-key", "nobody"], b"").0, 18);
+    for wrong in [
+        &["keyset", "export", "out"][..],
+        &["keyset", "export", "out", "--to", "@other.pub", "--insecure-cleartext"],
+        &["keyset", "export", "out", "--own-recipient"],
+        &["keyset", "import", "x", "--own-recipient", "--under", "pii"],
+        &["keyset", "import", "x", "--to", "@other.pub"],
+    ] {
+        assert_eq!(place.run(wrong, b"").status.code(), Some(2), "{wrong:?}");
+    }
+}
+
+#[test]
+fn keys_without_a_prefix_come_in() {
+    let place = Place::new();
+    place.output(&["key", "create", "own", "--exportable"], b"");
+    let sealed = place.output(&["encrypt", "own"], b"ada");
+    let keyset = place.output(&["keyset", "export", "own", "--insecure-cleartext", "--reveal", "-q"], b"");
+    let keyset = String::from_utf8(keyset).unwrap().replace("TINK", "RAW");
+    let import = ["keyset", "import", "raw", "--insecure-cleartext"];
+    assert_eq!(place.error(&import, keyset.as_bytes()).0, 17);
+    place.output(&[&import[..], &["--rotate"]].concat(), keyset.as_bytes());
+    assert_eq!(place.output(&["decrypt", "raw"], &sealed[5..]), b"ada");
+    assert_eq!(place.error(&["decrypt", "own"], &sealed[5..]).0, 22);
+}
+
+#[test]
+fn four_at_once_while_the_key_rotates() {
+    let place = Place::new();
+    place.output(&["key", "create", "files", "--kind", "stream"], b"");
+    let plain = vec![7; 2 << 20];
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..3 {
+                    let sealed = place.output(&["encrypt", "files", "--busy-timeout", "60s"], &plain);
+                    let opened = place.output(&["decrypt", "files", "--busy-timeout", "60s"], &sealed);
+                    assert!(opened == plain);
+                }
+            });
+        }
+        for _ in 0..5 {
+            place.output(&["key", "rotate", "files", "--busy-timeout", "60s"], b"");
+        }
+    });
+    assert_eq!(place.json(&["check"], b"")["ok"], true);
 }
 
 #[test]

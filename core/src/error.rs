@@ -92,7 +92,29 @@ struct Inner {
     version: Option<u32>,
     index: Option<usize>,
     retry_after: Option<Duration>,
+    denial: Option<Denial>,
     cause: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// What refuses a call that is in order: a denial is recorded, other errors are not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Denial {
+    Mode,
+    NotExportable,
+    Quarantined,
+    Production,
+}
+
+impl Denial {
+    /// Its name in audit records.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Mode => "mode",
+            Self::NotExportable => "not exportable",
+            Self::Quarantined => "quarantined",
+            Self::Production => "production",
+        }
+    }
 }
 
 impl Error {
@@ -105,6 +127,7 @@ impl Error {
             version: None,
             index: None,
             retry_after: None,
+            denial: None,
             cause: None,
         }))
     }
@@ -165,6 +188,17 @@ impl Error {
     /// Keeps what a callback or the system said.
     pub fn with_cause(mut self, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         self.0.cause = Some(cause.into());
+        self
+    }
+
+    /// Why it is a denial, where it is one.
+    pub(crate) fn denial(&self) -> Option<Denial> {
+        self.0.denial
+    }
+
+    /// Has it recorded as a denial.
+    pub(crate) fn denied(mut self, denial: Denial) -> Self {
+        self.0.denial = Some(denial);
         self
     }
 

@@ -68,6 +68,8 @@ pub const QUARANTINE_REASON_BYTES: usize = 1024;
 pub const RECIPIENTS: usize = 16;
 /// Longest id of a recipient, in bytes of `[A-Za-z0-9._:/-]`.
 pub const RECIPIENT_ID_BYTES: usize = 255;
+/// Longest text of a recipient's public key, in bytes.
+pub const RECIPIENT_KEY_BYTES: usize = 2048;
 /// Most shares of one secret.
 pub const SHARES: u8 = 16;
 /// Longest actor recorded in the audit log, in bytes.
@@ -128,6 +130,13 @@ pub const CLOSE_WAIT: Duration = Duration::from_secs(1);
 pub const LOOK_SPACING: Duration = Duration::from_millis(10);
 /// How long a purge waits for other readers and writers; until then writers wait with it.
 pub const PURGE_WAIT: Duration = Duration::from_millis(250);
+/// Shortest and longest pause between two records of denials by one open store; each is twice the one before, and after
+/// the longest without a denial the next one is recorded at once.
+pub const DENIAL_PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+/// How many kinds of denials, by action, key and reason, one pause tells apart; further ones are counted together.
+pub const DENIAL_KINDS: usize = 16;
+/// How long recording a denial waits for other processes.
+pub const DENIAL_WAIT: Duration = Duration::from_millis(50);
 /// Longest value that SQLite may read from a row, in bytes.
 pub(crate) const ROW_BYTES: i32 = 4 << 20;
 

@@ -11,8 +11,9 @@ use std::time::Duration;
 
 use common::{Home, beside, hear, hostile, kind, orders, tell};
 use keyfold::{
-    Aad, Algorithm, CreateKey, DESTRUCTION_DELAY, Error, ErrorKind, KeyFilter, KeyKind, Mode, OpenOptions,
-    Operation, PURPOSES, PurposeOptions, RotateKey, Store, Timestamp, VersionInfo, VersionState, limits,
+    Aad, Algorithm, CreateKey, DESTRUCTION_DELAY, Error, ErrorKind, IndexOptions, KeyFilter, KeyKind,
+    KeysetFormat, KeysetProtection, Mode, OpenOptions, Operation, PURPOSES, PurposeOptions, RotateKey, Store,
+    Timestamp, VersionInfo, VersionState, limits,
 };
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -73,10 +74,19 @@ fn actions(path: &Path) -> Vec<String> {
 /// A key with a version in `state`, which is current or not, the key archived or not; with a ciphertext of it.
 /// `None` where no calls lead there.
 fn lead_to(state: VersionState, is_current: bool, archived: bool) -> Option<(Home, Store, u32, Vec<u8>)> {
+    let encrypts = |store: &Store| store.encrypt("k", b"ada", Aad::NONE).unwrap();
+    lead_with(&CreateKey::new(), &encrypts, (state, is_current, archived))
+}
+
+/// As [`lead_to`], with a key of any kind, and what the version `makes` while it is current.
+fn lead_with(
+    options: &CreateKey,
+    encrypts: &dyn Fn(&Store) -> Vec<u8>,
+    (state, is_current, archived): (VersionState, bool, bool),
+) -> Option<(Home, Store, u32, Vec<u8>)> {
     let home = Home::new();
     let store = open(&home, &Hands::new());
-    store.create_key("k", &CreateKey::new()).unwrap();
-    let encrypts = |store: &Store| store.encrypt("k", b"ada", Aad::NONE).unwrap();
+    store.create_key("k", options).unwrap();
     let (number, sealed) = if state == VersionState::Staged {
         if is_current {
             return None;
@@ -170,6 +180,151 @@ fn every_operation_in_every_state() {
     }
     // Staged is never current; the current version of a key in use is enabled.
     assert_eq!(reached, 4 * 7 - 2 - 5);
+}
+
+/// What a version of this kind makes while it is current.
+fn made(store: &Store, of: KeyKind) -> Vec<u8> {
+    let key = store.key("k").unwrap();
+    match of {
+        KeyKind::Mac => key.mac(b"ada").unwrap(),
+        KeyKind::Derive => store.derive_key("k", "p", 32, None).unwrap().to_vec(),
+        KeyKind::Stream => {
+            let mut sealed = Vec::new();
+            key.encrypt_stream(&b"ada"[..], &mut sealed, Aad::NONE).unwrap();
+            sealed
+        }
+        _ => key.encrypt(b"ada", Aad::NONE).unwrap(),
+    }
+}
+
+/// The operations that open or verify what the version made, with the error where its state forbids them.
+fn openings(
+    store: &Store,
+    of: KeyKind,
+    number: u32,
+    sealed: &[u8],
+) -> Vec<(Operation, ErrorKind, keyfold::Result<()>)> {
+    use ErrorKind::{DecryptionFailed, KeyUnavailable, VerificationFailed};
+    let key = store.key("k").unwrap();
+    let is_ada =
+        |opened: keyfold::Result<keyfold::Plaintext>| opened.map(|opened| assert_eq!(opened, b"ada"[..]));
+    match of {
+        KeyKind::Mac => vec![
+            (Operation::VerifyMac, KeyUnavailable, key.verify_mac(b"ada", sealed)),
+            // Without a prefix nothing tells whose it is.
+            (Operation::VerifyMac, VerificationFailed, key.verify_mac_raw(b"ada", &sealed[5..])),
+        ],
+        KeyKind::Derive => {
+            let derived = store.derive_key("k", "p", 32, Some(number));
+            vec![(Operation::Derive, KeyUnavailable, derived.map(|derived| assert_eq!(derived, *sealed)))]
+        }
+        KeyKind::Stream => {
+            let mut opened = Vec::new();
+            let outcome = key.decrypt_stream(sealed, &mut opened, Aad::NONE);
+            assert_eq!(outcome.is_ok(), opened == b"ada");
+            vec![(Operation::Decrypt, DecryptionFailed, outcome.map(drop))]
+        }
+        _ => {
+            let many = key.decrypt_many(&[Some(sealed)], Aad::NONE, keyfold::OnError::Raise);
+            vec![
+                (Operation::Decrypt, KeyUnavailable, is_ada(key.decrypt(sealed, Aad::NONE))),
+                (
+                    Operation::Decrypt,
+                    KeyUnavailable,
+                    many.map(|many| assert_eq!(many.get(0).unwrap(), Some(&b"ada"[..]))),
+                ),
+            ]
+        }
+    }
+}
+
+/// The operations that make something new.
+fn makings(store: &Store, of: KeyKind) -> Vec<keyfold::Result<()>> {
+    let key = store.key("k").unwrap();
+    match of {
+        KeyKind::Mac => vec![key.mac(b"ada").map(drop), key.mac_raw(b"ada").map(drop)],
+        KeyKind::Derive => vec![store.derive_key("k", "p", 32, None).map(drop)],
+        KeyKind::Stream => vec![key.encrypt_stream(&b"ada"[..], std::io::sink(), Aad::NONE).map(drop)],
+        _ => vec![
+            key.encrypt(b"ada", Aad::NONE).map(drop),
+            key.encrypt_many(&[Some(&b"ada"[..]), None], Aad::NONE).map(drop),
+            key.encrypt_text("ada", Aad::NONE).map(drop),
+        ],
+    }
+}
+
+#[test]
+fn every_operation_of_every_kind_in_every_state() {
+    let mut reached = 0;
+    let standings: Vec<_> = standings().collect();
+    for (of, standing) in KeyKind::ALL.into_iter().flat_map(|of| standings.iter().map(move |at| (of, *at))) {
+        let index = std::cell::RefCell::new(Vec::new());
+        let makes = |store: &Store| {
+            let key = store.key("k").unwrap();
+            *index.borrow_mut() = key.blind_index(b"ada", "name", &IndexOptions::new()).unwrap();
+            made(store, of)
+        };
+        let options = CreateKey::new().kind(of).exportable(true);
+        let Some((_home, store, number, sealed)) = lead_with(&options, &makes, standing) else { continue };
+        let (state, is_current, archived) = standing;
+        let name = format!("{of}: {state}, current {is_current}, archived {archived}");
+        reached += 1;
+        let allowed = |operation| state.allows(operation, is_current, archived);
+        for (operation, refused, outcome) in openings(&store, of, number, &sealed) {
+            match outcome {
+                Ok(()) => assert!(allowed(operation), "{name} could {operation}"),
+                Err(error) => {
+                    assert!(!allowed(operation), "{name} could not {operation}: {error}");
+                    assert_eq!((error.kind(), error.key_id()), (refused, Some("k")), "{name}: {error}");
+                }
+            }
+        }
+        // Whatever is made new is made by the current version, and by none where the key is archived.
+        for outcome in makings(&store, of) {
+            assert_eq!(outcome.is_ok(), !archived, "{name}: {outcome:?}");
+            if let Err(error) = outcome {
+                assert_eq!(error.kind(), ErrorKind::KeyUnavailable, "{name}: {error}");
+            }
+        }
+        if of == KeyKind::Deterministic {
+            let searched = store.key("k").unwrap().search_ciphertexts(b"ada", Aad::NONE).unwrap();
+            assert_eq!(searched.contains(&sealed), allowed(Operation::Decrypt), "{name}");
+        }
+        match store.get_data_key("k", Some(number)) {
+            Ok(_) => assert!(allowed(Operation::Export), "{name} could be exported"),
+            Err(error) => {
+                assert!(!allowed(Operation::Export), "{name}: {error}");
+                assert_eq!(error.kind(), ErrorKind::KeyUnavailable);
+            }
+        }
+        // A keyset has all versions, and needs one that encrypts.
+        let stopped = matches!(
+            state,
+            VersionState::Disabled
+                | VersionState::Revoked
+                | VersionState::PendingDestruction
+                | VersionState::Destroyed
+        );
+        match store.export_keyset("k", KeysetFormat::Json, KeysetProtection::InsecureCleartext) {
+            Ok(keyset) => {
+                assert!(!(is_current && stopped), "{name}");
+                let keyset: serde_json::Value = serde_json::from_slice(&keyset.bytes).unwrap();
+                let exported = &keyset["key"][number as usize - 1];
+                let has_key = exported["keyData"]["value"] != "";
+                assert_eq!(has_key, allowed(Operation::ExportKeyset), "{name}");
+                assert_eq!(exported["status"] == "ENABLED", !stopped, "{name}");
+            }
+            Err(error) => {
+                assert!(is_current && stopped, "{name}: {error}");
+                assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+            }
+        }
+        // Blind indexes have roots of their own, and stay what they were.
+        let again = store.key("k").unwrap().blind_index(b"ada", "name", &IndexOptions::new()).unwrap();
+        assert_eq!(again, *index.borrow(), "{name}");
+        assert!(store.check().unwrap().ok, "{name}");
+    }
+    assert_eq!(reached, KeyKind::ALL.len() * (4 * 7 - 2 - 5));
 }
 
 /// What the calls do to a version in this standing: the state after it, or the error; and whether that is current.

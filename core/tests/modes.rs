@@ -24,7 +24,7 @@ fn mode_use_uses_and_administers_nothing() {
     let home = Home::new();
     let admin = home.open_with_key("pii");
     let sealed = admin.encrypt("pii", b"ada", b"").unwrap();
-    let before = admin.anchor().unwrap();
+    let before = admin.list_key_versions("pii").unwrap();
     let store = home.open_with(&OpenOptions::new().mode(Mode::Use)).unwrap();
     assert!(store.is_verified());
     assert_eq!(store.decrypt("pii", &sealed, b"").unwrap(), b"ada"[..]);
@@ -45,7 +45,8 @@ fn mode_use_uses_and_administers_nothing() {
         kind(store.purge()),
     ];
     assert_eq!(denied, [ErrorKind::PermissionDenied; 8]);
-    assert_eq!(admin.anchor().unwrap(), before);
+    assert_eq!(admin.list_keys(&KeyFilter::new()).unwrap().len(), 1);
+    assert_eq!(admin.list_key_versions("pii").unwrap(), before);
     // It follows like any other.
     admin.rotate_master_key(None).unwrap();
     store.check().unwrap();
@@ -68,12 +69,28 @@ fn mode_metadata_needs_no_key_and_verifies_nothing() {
     let look = |options: &OpenOptions| Store::open_with(home.path(), &unset, options);
     let store = look(&OpenOptions::new().mode(Mode::Metadata)).unwrap();
     assert!(!store.is_verified() && admin.is_verified());
-    assert_eq!(store.list_keys(&KeyFilter::new()).unwrap(), keys);
-    assert_eq!(store.key_info("pii").unwrap(), keys[1]);
-    assert_eq!(store.list_key_versions("pii").unwrap(), versions);
-    assert_eq!(store.inspect(&sealed).unwrap(), admin.inspect(&sealed).unwrap());
+    // All is as it is, and says that nobody verified it.
+    let (mut shown, mut shown_versions) =
+        (store.list_keys(&KeyFilter::new()).unwrap(), store.list_key_versions("pii").unwrap());
+    let (mut found, known) = (store.inspect(&sealed).unwrap(), admin.inspect(&sealed).unwrap());
+    assert_eq!(store.key_info("pii").unwrap(), shown[1]);
+    for verified in [
+        shown.iter_mut().map(|info| &mut info.verified).collect::<Vec<_>>(),
+        shown_versions.iter_mut().map(|info| &mut info.verified).collect(),
+        found.iter_mut().map(|info| &mut info.verified).collect(),
+    ] {
+        assert!(!verified.is_empty());
+        verified.into_iter().for_each(|verified| assert!(!std::mem::replace(verified, true)));
+    }
+    assert_eq!((shown, shown_versions, found), (keys, versions, known));
+    assert!(admin.key("pii").unwrap().info().unwrap().verified);
     let recipients = store.recipients().unwrap();
-    assert!(recipients.len() == 1 && !recipients[0].is_mine);
+    assert!(recipients.len() == 1 && !recipients[0].is_mine && !recipients[0].verified);
+    assert!(admin.recipients().unwrap()[0].verified);
+    assert!(store.purposes().unwrap().iter().all(|info| !info.verified));
+    assert!(admin.purposes().unwrap().iter().all(|info| info.verified));
+    let salts = |store: &Store| store.index_salts(keyfold::IndexScope::Purpose("pii")).unwrap();
+    assert!(!salts(&store)[0].verified && salts(&admin)[0].verified);
     assert_eq!(kind(store.key_info("nope")), ErrorKind::NotFound);
     assert_eq!(store.fingerprint(), "");
     // What comes later is seen.

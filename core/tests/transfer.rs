@@ -401,13 +401,115 @@ fn raw_keys_are_few_and_of_one_type() {
         ErrorKind::Unsupported
     );
     store.import_keyset("raw", most.to_string().as_bytes(), CLEAR, &options).unwrap();
-    store.create_key("mac", &CreateKey::new().kind(KeyKind::Mac).exportable(true)).unwrap();
-    let mut mac = clear_json(&store, "mac");
-    mac["key"][0]["outputPrefixType"] = json!("RAW");
+}
+
+/// Imports a key of this kind as one without a prefix, and rotates it.
+fn without_prefix(store: &Store, of: KeyKind) -> (String, String) {
+    let (own, raw) = (of.name().to_owned(), format!("raw-{of}"));
+    store.create_key(&own, &CreateKey::new().kind(of).exportable(true)).unwrap();
+    let mut keyset = clear_json(store, &own);
+    keyset["key"][0]["outputPrefixType"] = json!("RAW");
+    let bytes = keyset.to_string().into_bytes();
+    let options = ImportKeyset::new().exportable(true);
+    assert_eq!(kind(store.import_keyset(&raw, &bytes, CLEAR, &options)), ErrorKind::InvalidArgument);
+    store.import_keyset(&raw, &bytes, CLEAR, &options.rotate(true)).unwrap();
+    let shown = clear_json(store, &raw);
+    let prefixes = [0, 1].map(|place| shown["key"][place]["outputPrefixType"].clone());
+    assert_eq!(prefixes, ["RAW", "TINK"]);
+    (own, raw)
+}
+
+#[test]
+fn deterministic_ciphertexts_without_a_prefix_open_and_are_found() {
+    let home = Home::new();
+    let store = home.open();
+    let (own, raw) = without_prefix(&store, KeyKind::Deterministic);
+    let key = store.key(&raw).unwrap();
+    for plaintext in [&b""[..], b"ada", &[7; 4096]] {
+        let sealed = &store.encrypt(&own, plaintext, b"aad").unwrap()[5..];
+        assert_eq!(key.decrypt(sealed, b"aad").unwrap(), *plaintext);
+        assert_eq!(kind(key.decrypt(sealed, b"aae")), ErrorKind::DecryptionFailed);
+        // Old rows are searched for by what they hold.
+        let searched = key.search_ciphertexts(plaintext, b"aad").unwrap();
+        assert_eq!(searched.len(), 2);
+        assert_eq!(searched[0], key.encrypt(plaintext, b"aad").unwrap());
+        assert_eq!(searched[1], sealed);
+        assert!(key.needs_reencrypt(sealed).unwrap());
+        assert_eq!(key.reencrypt(sealed, b"aad").unwrap(), searched[0]);
+        let many = [Some(sealed), None, Some(&searched[0][..])];
+        let opened = key.decrypt_many(&many, Aad::Raw(b"aad"), keyfold::OnError::Raise).unwrap();
+        assert_eq!(
+            [0, 1, 2].map(|place| opened.get(place).unwrap()),
+            [Some(plaintext), None, Some(plaintext)]
+        );
+    }
+    assert_eq!(kind(store.promote_version(&raw, 1)), ErrorKind::KeyUnavailable);
+    store.set_version_state(&raw, 1, VersionState::Disabled, None).unwrap();
+    let sealed = &store.encrypt(&own, b"ada", b"").unwrap()[5..];
+    assert_eq!(kind(key.decrypt(sealed, b"")), ErrorKind::DecryptionFailed);
+    assert_eq!(key.search_ciphertexts(b"ada", b"").unwrap().len(), 1);
+}
+
+#[test]
+fn codes_without_a_prefix_verify() {
+    let home = Home::new();
+    let store = home.open();
+    let (own, raw) = without_prefix(&store, KeyKind::Mac);
+    let (own, key) = (store.key(&own).unwrap(), store.key(&raw).unwrap());
+    let code = own.mac(b"data").unwrap();
+    let bare = &code[5..];
+    assert_eq!(own.mac_raw(b"data").unwrap(), bare);
+    key.verify_mac(b"data", bare).unwrap();
+    key.verify_mac(b"data", keyfold::to_text(bare)).unwrap();
+    key.verify_mac_raw(b"data", bare).unwrap();
+    assert_eq!(kind(key.verify_mac(b"other", bare)), ErrorKind::VerificationFailed);
+    assert_eq!(kind(key.verify_mac(b"data", &code)), ErrorKind::VerificationFailed, "not of a raw key");
+    // A key that has a prefix takes no code without it.
+    assert_eq!(kind(own.verify_mac(b"data", bare)), ErrorKind::VerificationFailed);
+    let mut begins_as_one = bare.to_vec();
+    begins_as_one[0] = 1;
+    assert_eq!(kind(key.verify_mac(b"data", &begins_as_one)), ErrorKind::VerificationFailed);
+    for length in 0..bare.len() {
+        assert_eq!(kind(key.verify_mac(b"data", &bare[..length])), ErrorKind::VerificationFailed);
+    }
+    // New ones have a prefix; the old version goes with its state.
+    assert_eq!(key.mac(b"data").unwrap()[0], 1);
+    key.verify_mac(b"data", key.mac(b"data").unwrap()).unwrap();
+    store.set_version_state(&raw, 1, VersionState::Disabled, None).unwrap();
+    assert_eq!(kind(key.verify_mac(b"data", bare)), ErrorKind::VerificationFailed);
+    assert_eq!(kind(store.key("deterministic")), ErrorKind::NotFound);
+}
+
+#[test]
+fn streams_and_derived_keys_have_no_prefix_to_miss() {
+    let home = Home::new();
+    let store = home.open();
+    for kind in [KeyKind::Stream, KeyKind::Derive] {
+        store.create_key(kind.name(), &CreateKey::new().kind(kind).exportable(true)).unwrap();
+        let mut keyset = clear_json(&store, kind.name());
+        assert_eq!(keyset["key"][0]["outputPrefixType"], "RAW");
+        keyset["key"][0]["outputPrefixType"] = json!("TINK");
+        let again = format!("{kind}-2");
+        store
+            .import_keyset(
+                &again,
+                keyset.to_string().as_bytes(),
+                CLEAR,
+                &ImportKeyset::new().exportable(true),
+            )
+            .unwrap();
+        // It is the current version: nothing about it is of another time.
+        assert_eq!(store.key_info(&again).unwrap().current_version, Some(1));
+    }
     assert_eq!(
-        kind(store.import_keyset("raw-mac", mac.to_string().as_bytes(), CLEAR, &options)),
-        ErrorKind::Unsupported
+        *store.derive_key("derive", "p", 32, None).unwrap(),
+        *store.derive_key("derive-2", "p", 32, None).unwrap()
     );
+    let mut sealed = Vec::new();
+    store.key("stream").unwrap().encrypt_stream(&mut &b"ada"[..], &mut sealed, b"").unwrap();
+    let mut opened = Vec::new();
+    store.key("stream-2").unwrap().decrypt_stream(&mut &sealed[..], &mut opened, b"").unwrap();
+    assert_eq!(opened, b"ada");
 }
 
 #[test]

@@ -43,7 +43,7 @@ pub unsafe extern "C" fn keyfold_store_register_purpose(
 /// The built-in purposes, then yours, by name, as a JSON array:
 ///
 ///   [{"purpose": "pii", "description": null, "rotation_period": "90days", "built_in": true,
-///     "created_at_ms": null}]
+///     "created_at_ms": null, "verified": true}]
 #[unsafe(no_mangle)]
 pub extern "C" fn keyfold_store_purposes(
     store: Option<&KeyfoldStore>,

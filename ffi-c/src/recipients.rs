@@ -18,7 +18,8 @@ use crate::store::KeyfoldStore;
 ///
 ///   [{"recipient_id": "raw-1", "kind": "raw", "created_at_ms": 1700000000123, "description": null,
 ///     "parameters": {},              what a guess costs, of a passphrase: "kdf" and its numbers, as texts
-///     "is_mine": true}]              this open store was opened by it
+///     "is_mine": true,               this open store was opened by it
+///     "verified": true}]             false in mode "metadata", which shows what the file says
 #[unsafe(no_mangle)]
 pub extern "C" fn keyfold_store_recipients(
     store: Option<&KeyfoldStore>,
@@ -89,6 +90,26 @@ pub extern "C" fn keyfold_store_test_recipient(
         let store = required(store, "store")?.inner();
         let master_key = required(master_key, "master_key")?.inner();
         json::optional(info, &store.test_recipient(master_key)?)
+    })
+}
+
+/// A recipient's public key, of the one that this store was opened by where `recipient_id` is NULL: a text, "kfpk1.…". By
+/// it another store seals a keyset that only this recipient's secret opens: see keyfold_store_export_keyset. No secret.
+/// KEYFOLD_NOT_FOUND where there is no such recipient.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn keyfold_store_recipient_public_key(
+    store: Option<&KeyfoldStore>,
+    recipient_id: *const c_char,
+    out: Option<&mut MaybeUninit<KeyfoldBuf>>,
+    error: Option<&mut MaybeUninit<Option<Box<KeyfoldError>>>>,
+) -> KeyfoldStatus {
+    call(error, || {
+        let out = required(out, "out")?;
+        let store = required(store, "store")?.inner();
+        // SAFETY: the caller's text.
+        let recipient_id = unsafe { optional_text(recipient_id, "recipient_id") }?;
+        out.write(KeyfoldBuf::copied(store.recipient_public_key(recipient_id)?.as_bytes())?);
+        Ok(())
     })
 }
 

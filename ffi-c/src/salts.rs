@@ -17,7 +17,7 @@ use crate::store::KeyfoldStore;
 /// root is that of all keys of `purpose`, or that of the key `key_id`, which has no purpose: give one of them, and NULL
 /// for the other. A JSON array:
 ///
-///   [{"version": 1, "is_current": true, "created_at_ms": 1700000000123}]
+///   [{"version": 1, "is_current": true, "created_at_ms": 1700000000123, "verified": true}]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn keyfold_store_index_salts(
     store: Option<&KeyfoldStore>,

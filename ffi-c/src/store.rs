@@ -183,7 +183,8 @@ pub unsafe extern "C" fn keyfold_store_rotate_key(
 ///    "expires_at_ms": null,             when the current version stops encrypting
 ///    "rotation_due_at_ms": null,        when it should be rotated, as its purpose advises
 ///    "expires_in": null,                how long each version encrypts, such as "365days"
-///    "on_limit": "rotate", "labels": {"team": "billing"}}
+///    "on_limit": "rotate", "labels": {"team": "billing"},
+///    "verified": true}               false in mode "metadata", which shows what the file says
 ///
 /// Here and everywhere, names that end in _ms are milliseconds since 1970 in UTC, members stand in any order, and
 /// later versions may add members.
@@ -234,7 +235,7 @@ pub unsafe extern "C" fn keyfold_store_list_keys(
 ///
 ///   [{"key_id": "pii", "version": 2, "tag": 2671520279, "is_current": true, "state": "enabled",
 ///     "algorithm": "AES256_GCM_SIV", "created_at_ms": 1700000000123, "expires_at_ms": null,
-///     "destroy_at_ms": null, "state_reason": null}]
+///     "destroy_at_ms": null, "state_reason": null, "verified": true}]
 ///
 /// `state` is "staged", "enabled", "decrypt_only", "disabled", "revoked", "pending_destruction" or "destroyed"; `tag`
 /// is the number in front of the version's ciphertexts.
@@ -362,7 +363,8 @@ pub unsafe extern "C" fn keyfold_store_decrypt_with_context(
 ///
 ///   [{"key_id": "pii", "version": 1, "tag": 2671520279, "algorithm": "AES256_GCM_SIV", "is_current": false,
 ///     "state": "enabled", "created_at_ms": 1700000000123, "expires_at_ms": null,
-///     "expired": false}]       it encrypts no more
+///     "expired": false,        it encrypts no more
+///     "verified": true}]       what is said of the version; not in mode "metadata"
 ///
 /// KEYFOLD_INVALID_ARGUMENT where it is no ciphertext at all.
 #[unsafe(no_mangle)]

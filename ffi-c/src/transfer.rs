@@ -102,6 +102,9 @@ pub unsafe extern "C" fn keyfold_store_get_encryption_key(
 ///
 ///   "passphrase"             `secret` is a passphrase; the keyset is then a text of keyfold's own, "kfks1.…"
 ///   "key"                    `secret` is the id of a key of kind "aead" of this store: Tink's encrypted keyset
+///   "recipient"              `secret` is the public key of a recipient of the store that is to have it, as
+///                            keyfold_store_recipient_public_key of that store gives it: see that it comes from there.
+///                            Only that recipient's secret opens it. A text of keyfold's own, "kfkr1.…"
 ///   "insecure_cleartext"     nothing: whoever sees the keyset has the keys; `secret` must be NULL
 ///
 /// `losses` (may be NULL) becomes a JSON array of sentences: what of the key the keyset does not say.
@@ -133,7 +136,8 @@ pub unsafe extern "C" fn keyfold_store_export_keyset(
 }
 
 /// Makes a key from a Tink keyset in either format, or from keyfold's own: what was encrypted under the keyset opens.
-/// `protection` and `secret` are those of keyfold_store_export_keyset. `options` is a JSON object, NULL for the
+/// `protection` and `secret` are those of keyfold_store_export_keyset, but for what was sealed to a recipient: that is
+/// "own_recipient" with NULL, and the recipient that the store was opened by must be the one. `options` is a JSON object, NULL for the
 /// defaults:
 ///
 ///   {"rotate": false}     have a fresh version encrypt from now on, and the imported ones only decrypt
@@ -176,14 +180,18 @@ unsafe fn protection<'a>(protection: *const c_char, secret: *const c_char) -> Re
     let (protection, secret) = unsafe { (text(protection, "protection")?, optional_text(secret, "secret")?) };
     match (protection, secret) {
         ("insecure_cleartext", None) => Ok(KeysetProtection::InsecureCleartext),
-        ("insecure_cleartext", Some(_)) => {
-            Err(invalid("secret must be NULL with \"insecure_cleartext\": it would protect nothing"))
+        ("own_recipient", None) => Ok(KeysetProtection::OwnRecipient),
+        ("insecure_cleartext" | "own_recipient", Some(_)) => {
+            Err(invalid(format!("secret must be NULL with {protection:?}: it would protect nothing")))
         }
+        ("recipient", Some(recipient)) => Ok(KeysetProtection::Recipient(recipient)),
         ("passphrase", Some(passphrase)) => Ok(KeysetProtection::Passphrase(passphrase.as_bytes())),
         ("key", Some(key_id)) => Ok(KeysetProtection::Key(key_id)),
-        ("passphrase" | "key", None) => Err(invalid("secret is NULL, but the protection needs one")),
-        _ => {
-            Err(invalid(format!("protection {protection:?} is none of: passphrase, key, insecure_cleartext")))
+        ("passphrase" | "key" | "recipient", None) => {
+            Err(invalid("secret is NULL, but the protection needs one"))
         }
+        _ => Err(invalid(format!(
+            "protection {protection:?} is none of: passphrase, key, recipient, own_recipient, insecure_cleartext"
+        ))),
     }
 }

@@ -184,7 +184,7 @@ pub extern "C" fn keyfold_store_purge(
 
 /// How much each version of a key has encrypted of what is safe, newest first, as a JSON array:
 ///
-///   [{"version": 1, "messages": 1000, "limit": 35184372088832}]
+///   [{"version": 1, "messages": 1000, "limit": 35184372088832, "verified": true}]
 ///
 /// A message counts once for each MiB begun. Processes count ahead for AES256_GCM, and some 2^20 messages behind for
 /// others.

@@ -551,6 +551,22 @@ static void recipients(keyfold_store *store) {
     keyfold_master_key_free(wrong);
 }
 
+// Changes one letter of this text where it stands in the file, as a bad disk would.
+static void damage(const char *path, const char *text) {
+    FILE *file = fopen(path, "r+b");
+    CHECK(file != NULL);
+    if (file == NULL)
+        return;
+    static char bytes[4 << 20];
+    size_t length = fread(bytes, 1, sizeof bytes, file), place = 0, found = 0;
+    for (; place + strlen(text) <= length; place++)
+        if (memcmp(bytes + place, text, strlen(text)) == 0) {
+            found++;
+            CHECK(fseek(file, (long)place, SEEK_SET) == 0 && fputc(text[0] ^ 1, file) != EOF);
+        }
+    CHECK(found > 0 && fclose(file) == 0);
+}
+
 static int pages;
 static void count_pages(void *user_data, uint64_t done, uint64_t all) { *(int *)user_data += done <= all; }
 
@@ -612,6 +628,84 @@ static void *transfer(void *unused) {
     FAILS(KEYFOLD_NOT_FOUND, keyfold_restore("nowhere", "x.keyfold", master_key, NULL, NULL, &error));
     FAILS(KEYFOLD_INVALID_ARGUMENT, keyfold_restore("backup.keyfold", "x", master_key, "{\"forced\": 1}", NULL, &error));
 
+    // To the recipient of another store, and of keys without a prefix.
+    keyfold_store *other = test_store("receiver.keyfold");
+    keyfold_buf address = {0};
+    OK(keyfold_store_recipient_public_key(other, NULL, &address, &error));
+    HAS(address, "kfpk1.");
+    char *to = calloc(1, address.len + 1);
+    memcpy(to, address.data, address.len);
+    keyfold_buf_free(&address);
+    FAILS(KEYFOLD_NOT_FOUND, keyfold_store_recipient_public_key(other, "nobody", &address, &error));
+    OK(keyfold_store_encrypt(store, "in", "ada", 3, NULL, 0, &sealed, &error));
+    OK(keyfold_store_export_keyset(store, "in", "binary", "recipient", to, &keyset, NULL, &error));
+    CHECK(keyset.len > 6 && memcmp(keyset.data, "kfkr1.", 6) == 0);
+    OK(keyfold_store_import_keyset(other, "in", keyset.data, keyset.len, "own_recipient", NULL, NULL, NULL, &error));
+    OK(keyfold_store_decrypt(other, "in", sealed.data, sealed.len, NULL, 0, &out, &error));
+    CHECK(is_text(out, "ada"));
+    keyfold_buf_free(&out);
+    FAILS(KEYFOLD_DECRYPTION_FAILED, keyfold_store_import_keyset(store, "back", keyset.data, keyset.len, "own_recipient", NULL,
+                                                                 NULL, NULL, &error));
+    REFUSES("must be NULL", keyfold_store_import_keyset(other, "x", keyset.data, keyset.len, "own_recipient", to, NULL, NULL, &error));
+    REFUSES("opens nothing", keyfold_store_import_keyset(other, "x", keyset.data, keyset.len, "recipient", to, NULL, NULL, &error));
+    REFUSES("import", keyfold_store_export_keyset(store, "in", "json", "own_recipient", NULL, &keyset, NULL, &error));
+    REFUSES("secret is NULL", keyfold_store_export_keyset(store, "in", "json", "recipient", NULL, &keyset, NULL, &error));
+    to[100] = to[100] == 'A' ? 'B' : 'A';
+    REFUSES("checksum", keyfold_store_export_keyset(store, "in", "json", "recipient", to, &keyset, NULL, &error));
+    keyfold_buf_free(&keyset);
+    free(to);
+    keyfold_store_free(other);
+    OK(keyfold_store_export_keyset(store, "in", "json", "insecure_cleartext", NULL, &keyset, NULL, &error));
+    char *clear = calloc(1, keyset.len + 1);
+    memcpy(clear, keyset.data, keyset.len);
+    keyfold_buf_free(&keyset);
+    char *prefix = strstr(clear, "\"TINK\"");
+    CHECK(prefix != NULL);
+    if (prefix != NULL)
+        memcpy(prefix, "\"RAW\" ", 6);
+    REFUSES("rotate", keyfold_store_import_keyset(store, "raw", clear, strlen(clear), "insecure_cleartext", NULL, NULL, NULL, &error));
+    OK(keyfold_store_import_keyset(store, "raw", clear, strlen(clear), "insecure_cleartext", NULL, "{\"rotate\": true}", NULL, &error));
+    OK(keyfold_store_decrypt(store, "raw", sealed.data + 5, sealed.len - 5, NULL, 0, &out, &error));
+    CHECK(is_text(out, "ada"));
+    keyfold_buf_free(&out);
+    FAILS(KEYFOLD_DECRYPTION_FAILED, keyfold_store_decrypt(store, "in", sealed.data + 5, sealed.len - 5, NULL, 0, &out, &error));
+    free(clear);
+    keyfold_buf_free(&sealed);
+
+    // What was damaged is set aside, and the rest goes on.
+    OK(keyfold_store_create_key(store, "bad", "{\"description\": \"an unusual description\"}", NULL, &error));
+    keyfold_store_free(store);
+    damage("transfer.keyfold", "an unusual description");
+    OK(keyfold_store_open("transfer.keyfold", master_key, NULL, &store, &error));
+    bool ok = true;
+    OK(keyfold_store_check(store, &ok, &out, &error));
+    CHECK(!ok);
+    HAS(out, "key bad");
+    keyfold_buf_free(&out);
+    FAILS(KEYFOLD_INTEGRITY_ERROR, keyfold_store_rotate_master_key(store, NULL, NULL, &error));
+    OK(keyfold_store_quarantine(store, "key", "bad", "the disk", &error));
+    FAILS(KEYFOLD_ALREADY_EXISTS, keyfold_store_quarantine(store, "key", "bad", "the disk", &error));
+    FAILS(KEYFOLD_INVALID_ARGUMENT, keyfold_store_quarantine(store, "row", "bad", "the disk", &error));
+    OK(keyfold_store_quarantined(store, &out, &error));
+    HAS(out, "\"kind\":\"key\"");
+    HAS(out, "\"id\":\"bad\"");
+    HAS(out, "\"reason\":\"the disk\"");
+    HAS(out, "\"created_at_ms\":1");
+    keyfold_buf_free(&out);
+    FAILS(KEYFOLD_KEY_UNAVAILABLE, keyfold_store_encrypt(store, "bad", "a", 1, NULL, 0, &out, &error));
+    FAILS(KEYFOLD_KEY_UNAVAILABLE, keyfold_store_key_info(store, "bad", &out, &error));
+    FAILS(KEYFOLD_KEY_UNAVAILABLE, keyfold_store_create_key(store, "bad", NULL, NULL, &error));
+    OK(keyfold_store_list_keys(store, NULL, &out, &error));
+    CHECK(strstr((char *)out.data, "\"bad\"") == NULL);
+    keyfold_buf_free(&out);
+    OK(keyfold_store_check(store, &ok, &out, &error));
+    CHECK(ok);
+    HAS(out, "\"quarantined\":1");
+    keyfold_buf_free(&out);
+    OK(keyfold_store_rotate_master_key(store, NULL, NULL, &error));
+    OK(keyfold_restore("backup.keyfold", "transfer.keyfold", master_key, NULL, NULL, &error));
+    keyfold_store_free(store);
+    OK(keyfold_store_open("transfer.keyfold", master_key, NULL, &store, &error));
     REFUSES("verifies", keyfold_store_quarantine(store, "key", "pii", "looks odd", &error));
     FAILS(KEYFOLD_NOT_FOUND, keyfold_store_quarantine(store, "key", "nope", "looks odd", &error));
     OK(keyfold_store_quarantined(store, &out, &error));
@@ -623,10 +717,20 @@ static void *transfer(void *unused) {
     CHECK(!keyfold_store_is_verified(NULL));
     OK(keyfold_store_open("transfer.keyfold", NULL, "{\"mode\": \"metadata\"}", &store, &error));
     CHECK(!keyfold_store_is_verified(store));
+    OK(keyfold_store_list_keys(store, NULL, &out, &error));
+    HAS(out, "\"verified\":false");
+    keyfold_buf_free(&out);
+    OK(keyfold_store_key_usage(store, "pii", &out, &error));
+    HAS(out, "\"verified\":false");
+    keyfold_buf_free(&out);
+    FAILS(KEYFOLD_PERMISSION_DENIED, keyfold_store_recipient_public_key(store, NULL, &out, &error));
     FAILS(KEYFOLD_PERMISSION_DENIED, keyfold_store_encrypt(store, "pii", "a", 1, NULL, 0, &out, &error));
     keyfold_store_free(store);
     OK(keyfold_store_open("transfer.keyfold", master_key, "{\"mode\": \"use\"}", &store, &error));
     CHECK(keyfold_store_is_verified(store));
+    OK(keyfold_store_key_info(store, "pii", &out, &error));
+    HAS(out, "\"verified\":true");
+    keyfold_buf_free(&out);
     FAILS(KEYFOLD_PERMISSION_DENIED, keyfold_store_get_data_key(store, "in", 0, &out, &error));
     FAILS(KEYFOLD_PERMISSION_DENIED, keyfold_store_rotate_key(store, "pii", NULL, &error));
     keyfold_store_free(store);

@@ -96,13 +96,15 @@ OPTIONAL_IN = {
     ("keyfold_store_rotate_index_salt", "key_id"),
     ("keyfold_store_retire_index_salt", "key_id"),
     ("keyfold_store_get_index_salt", "key_id"),
+    # That of the recipient that opened the store.
+    ("keyfold_store_recipient_public_key", "recipient_id"),
     # "insecure_cleartext" needs none.
     ("keyfold_store_export_keyset", "secret"),
     ("keyfold_store_import_keyset", "secret"),
     # "x" is no ciphertext, which is noticed before.
     ("keyfold_key_decrypt_into", "out"),
 }
-ARGUMENT_IN = {pair: "NULL" for pair in OPTIONAL_IN if pair[1] == "key_id"} | {
+ARGUMENT_IN = {pair: "NULL" for pair in OPTIONAL_IN if pair[1] in ("key_id", "recipient_id")} | {
     ("keyfold_master_key_new_callback", "callback"): "give_nothing",
 }
 

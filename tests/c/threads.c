@@ -45,6 +45,65 @@ static void *work(void *unused) {
     return NULL;
 }
 
+// Batches of a thousand, and a stream each time, while somebody rotates.
+enum { BATCH = 1000 };
+static keyfold_key *files;
+static atomic_int working;
+
+static void *batches(void *unused) {
+    (void)unused;
+    keyfold_data *values = calloc(BATCH, sizeof *values), *parts = calloc(BATCH, sizeof *parts);
+    size_t *offsets = calloc(BATCH + 1, sizeof *offsets);
+    char path[64], sealed_path[80];
+    snprintf(path, sizeof path, "plain.%lx", (unsigned long)pthread_self());
+    snprintf(sealed_path, sizeof sealed_path, "%s.sealed", path);
+    for (int i = 0; i < BATCH; i++)
+        values[i] = (keyfold_data){"value", 5};
+    for (int round = 0; round < (rounds < 200 ? 2 : 10); round++) {
+        keyfold_buf sealed = {0}, plain = {0};
+        if (keyfold_key_encrypt_many(key, values, BATCH, NULL, 0, &sealed, offsets, NULL))
+            wrong++;
+        for (int i = 0; i < BATCH; i++)
+            parts[i] = (keyfold_data){sealed.data + offsets[i], offsets[i + 1] - offsets[i]};
+        if (keyfold_key_decrypt_many(key, parts, BATCH, NULL, 0, &plain, offsets, NULL, NULL) || plain.len != BATCH * 5 ||
+            memcmp(plain.data + 5 * (BATCH - 1), "value", 5) != 0)
+            wrong++;
+        keyfold_buf_free(&plain);
+        keyfold_buf_free(&sealed);
+        FILE *file = fopen(path, "wb");
+        if (file == NULL || fwrite("a long report", 1, 13, file) != 13 || fclose(file) != 0)
+            wrong++;
+        if (keyfold_key_encrypt_file(files, path, sealed_path, NULL, 0, "{\"force\": true}", NULL, NULL, NULL, NULL) ||
+            keyfold_key_decrypt_file(files, sealed_path, path, NULL, 0, "{\"force\": true}", NULL, NULL, NULL, NULL))
+            wrong++;
+    }
+    free(values);
+    free(parts);
+    free(offsets);
+    working--;
+    return NULL;
+}
+
+static void *rotating(void *unused) {
+    (void)unused;
+    while (working > 0) {
+        if (keyfold_store_rotate_key(store, "pii", NULL, NULL) || keyfold_store_rotate_key(store, "files", NULL, NULL))
+            wrong++;
+        usleep(10000);
+    }
+    return NULL;
+}
+
+static void run_batches(void) {
+    pthread_t threads[5];
+    working = 4;
+    for (int i = 0; i < 5; i++)
+        CHECK(pthread_create(&threads[i], NULL, i < 4 ? batches : rotating, NULL) == 0);
+    for (int i = 0; i < 5; i++)
+        CHECK(pthread_join(threads[i], NULL) == 0);
+    CHECK(wrong == 0);
+}
+
 static void *until_closed(void *unused) {
     (void)unused;
     for (;;) {
@@ -88,6 +147,10 @@ int main(void) {
     place = keyfold_context_new();
     OK(keyfold_context_add_text(place, "table", "users", &error));
     run(work, 0);
+    OK(keyfold_store_create_key(store, "files", "{\"kind\": \"stream\"}", NULL, &error));
+    files = test_key(store, "files");
+    run_batches();
+    keyfold_key_free(files);
     // What one thread made another may free.
     keyfold_buf sealed = {0};
     pthread_t other;

@@ -1,9 +1,9 @@
 """Makes and reads keysets with Google Tink, one JSON request a line on standard input.
 
-Request:  {"make": [kind, template]}                  answer: {"json": keyset, "binary": base64}
+Request:  {"make": [kind, template, without prefix]}  answer: {"json": keyset, "binary": base64}
           {"same": [kind, keyset, keyset]}            answer: {"same": whether each does what the other does}
           {"binary": [kind, base64, base64]}          as "same", for keysets in binary
-          {"seal": [keyset, plaintext]}               answer: {"sealed": base64}, by an AEAD
+          {"seal": [kind, keyset, plaintext]}         answer: {"sealed": base64}, or the code of a MAC
           {"encrypted": [kind, json, keyset, keyset]} as "same": the first encrypted under the AEAD keyset in the middle
 Keysets are JSON texts.
 """
@@ -15,6 +15,7 @@ import sys
 
 import tink
 from tink import aead, daead, mac, prf, secret_key_access, streaming_aead
+from tink.proto import tink_pb2
 
 TOKEN = secret_key_access.TOKEN
 AAD = b"aad"
@@ -81,16 +82,26 @@ def parsed(text: str) -> tink.KeysetHandle:
 
 def answer(request: dict) -> dict:
     if "make" in request:
-        kind, template = request["make"]
-        handle = tink.new_keyset_handle(getattr(TEMPLATES[kind], template))
+        kind, name, without_prefix = request["make"]
+        template = tink_pb2.KeyTemplate()
+        template.CopyFrom(getattr(TEMPLATES[kind], name))
+        if without_prefix:
+            template.output_prefix_type = tink_pb2.RAW
+        handle = tink.new_keyset_handle(template)
         binary = tink.proto_keyset_format.serialize(handle, TOKEN)
         return {
             "json": tink.json_proto_keyset_format.serialize(handle, TOKEN),
             "binary": base64.b64encode(binary).decode(),
         }
     if "seal" in request:
-        keyset, plaintext = request["seal"]
-        sealed = parsed(keyset).primitive(aead.Aead).encrypt(base64.b64decode(plaintext), AAD)
+        kind, keyset, plaintext = request["seal"]
+        message = base64.b64decode(plaintext)
+        if kind == "mac":
+            sealed = parsed(keyset).primitive(mac.Mac).compute_mac(message)
+        elif kind == "deterministic":
+            sealed = parsed(keyset).primitive(daead.DeterministicAead).encrypt_deterministically(message, AAD)
+        else:
+            sealed = parsed(keyset).primitive(aead.Aead).encrypt(message, AAD)
         return {"sealed": base64.b64encode(sealed).decode()}
     if "binary" in request:
         kind, *keysets = request["binary"]

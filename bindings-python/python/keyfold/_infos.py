@@ -42,6 +42,8 @@ class KeyInfo:
     """What happens when a version nears its safe number of messages: rotate or refuse."""
     labels: dict[str, str] = field(hash=False)
     """Names and values of the caller's choice."""
+    verified: bool
+    """Whether it was verified: everywhere but in mode `metadata`, which shows what the file says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +70,8 @@ class VersionInfo:
     """When its key will be destroyed, or was."""
     state_reason: str | None
     """Why it is in its state."""
+    verified: bool
+    """Whether it was verified: everywhere but in mode `metadata`, which shows what the file says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +96,8 @@ class CiphertextInfo:
     """When the version stops encrypting."""
     expired: bool
     """Whether that time is past. The ciphertext still opens."""
+    verified: bool
+    """Whether what it says of the version was verified: everywhere but in mode `metadata`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +152,8 @@ class VersionUsage:
     """The messages on its count; a message counts once for each MiB begun."""
     limit: int
     """How many it may seal."""
+    verified: bool
+    """Whether it was verified: everywhere but in mode `metadata`, which shows what the file says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,6 +170,8 @@ class PurposeInfo:
     """Whether every store has it."""
     created_at: datetime | None
     """When it was registered, or first used."""
+    verified: bool
+    """Whether it was verified: everywhere but in mode `metadata`, which shows what the file says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,6 +224,8 @@ class RecipientInfo:
     """What a guess costs, of a passphrase."""
     is_mine: bool
     """Whether this open store was opened by it."""
+    verified: bool
+    """Whether it was verified: everywhere but in mode `metadata`, which shows what the file says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,6 +262,8 @@ class IndexSaltInfo:
     """Whether `blind_index` uses it; the others find what is not yet indexed anew."""
     created_at: datetime
     """When it was made."""
+    verified: bool
+    """Whether it was verified: everywhere but in mode `metadata`, which shows what the file says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

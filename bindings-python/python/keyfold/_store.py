@@ -613,6 +613,17 @@ class Store:
         """
         return self._core.test_recipient(master_key)
 
+    def recipient_public_key(self, recipient_id: str | None = None) -> str:
+        """A recipient's public key: another store seals a keyset by it that only this recipient's secret opens.
+
+        Args:
+            recipient_id: The recipient; left out, the one that this store was opened by.
+
+        Raises:
+            NotFound: There is no such recipient.
+        """
+        return self._core.recipient_public_key(recipient_id)
+
     def drill(self, master_key: MasterKey) -> DrillReport:
         """A recovery drill: opens the file anew with this master key, and verifies everything. Recorded.
 
@@ -720,6 +731,7 @@ class Store:
         passphrase: str | Buffer | None = None,
         under_key: str | None = None,
         insecure_cleartext: bool = False,
+        recipient: str | None = None,
     ) -> Keyset:
         """A key with all its versions as a keyset of Google Tink's. Recorded.
 
@@ -729,12 +741,14 @@ class Store:
             passphrase: Protect it by a passphrase (Argon2id); it is then a text of keyfold's own.
             under_key: Protect it by a key of kind `aead` of this store: Tink's encrypted keyset.
             insecure_cleartext: Do not protect it: whoever sees it has the keys.
+            recipient: Seal it to the store that is to have it, by what `recipient_public_key` of that one gives.
+                See that it comes from there. The keyset is then a text of keyfold's own.
 
         Raises:
             PermissionDenied: The key was not made exportable.
             InvalidArgument: Not one protection is named, or no version of the key encrypts.
         """
-        return self._core.export_keyset(key_id, format, passphrase, under_key, insecure_cleartext)
+        return self._core.export_keyset(key_id, format, passphrase, under_key, insecure_cleartext, recipient)
 
     @checked
     def import_keyset(
@@ -745,6 +759,7 @@ class Store:
         passphrase: str | Buffer | None = None,
         under_key: str | None = None,
         insecure_cleartext: bool = False,
+        own_recipient: bool = False,
         rotate: bool = False,
         purpose: str | None = None,
         exportable: bool = False,
@@ -761,6 +776,7 @@ class Store:
             passphrase: What protects it.
             under_key: The key of this store that protects it.
             insecure_cleartext: Nothing protects it.
+            own_recipient: It was sealed to the recipient that this store was opened by.
             rotate: Have a fresh version encrypt; needed where the keyset's primary key has no prefix.
             purpose: As for `create_key`, and so are the others.
             exportable: Whether its raw bytes may leave the store again.
@@ -781,6 +797,7 @@ class Store:
             passphrase,
             under_key,
             insecure_cleartext,
+            own_recipient,
             rotate,
             _given(
                 purpose=purpose,

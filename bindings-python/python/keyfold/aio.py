@@ -421,6 +421,10 @@ class Store:
         """As `keyfold.Store.test_recipient`."""
         return await asyncio.to_thread(self._store.test_recipient, master_key)
 
+    async def recipient_public_key(self, recipient_id: str | None = None) -> str:
+        """As `keyfold.Store.recipient_public_key`."""
+        return await asyncio.to_thread(self._store.recipient_public_key, recipient_id)
+
     async def drill(self, master_key: MasterKey) -> DrillReport:
         """As `keyfold.Store.drill`."""
         return await asyncio.to_thread(self._store.drill, master_key)
@@ -483,6 +487,7 @@ class Store:
         passphrase: str | Buffer | None = None,
         under_key: str | None = None,
         insecure_cleartext: bool = False,
+        recipient: str | None = None,
     ) -> Keyset:
         """As `keyfold.Store.export_keyset`."""
         return await asyncio.to_thread(
@@ -492,6 +497,7 @@ class Store:
             passphrase=passphrase,
             under_key=under_key,
             insecure_cleartext=insecure_cleartext,
+            recipient=recipient,
         )
 
     @checked
@@ -503,6 +509,7 @@ class Store:
         passphrase: str | Buffer | None = None,
         under_key: str | None = None,
         insecure_cleartext: bool = False,
+        own_recipient: bool = False,
         rotate: bool = False,
         purpose: str | None = None,
         exportable: bool = False,
@@ -519,6 +526,7 @@ class Store:
             passphrase=passphrase,
             under_key=under_key,
             insecure_cleartext=insecure_cleartext,
+            own_recipient=own_recipient,
             rotate=rotate,
             purpose=purpose,
             exportable=exportable,

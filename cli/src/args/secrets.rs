@@ -79,6 +79,19 @@ Examples:
   keyfold recipient test file:recovery.txt
   keyfold recipient test shares:prompt")]
     Test(ReferenceArgs),
+    /// Show a recipient's public key, by which another store seals a keyset to it
+    #[command(after_help = "\
+Examples:
+  keyfold recipient public-key > reports.pub
+  keyfold recipient public-key safe
+
+It is no secret, but whoever seals to it must know that it comes from here:
+  keyfold keyset export legacy --to @reports.pub    # in the other store")]
+    PublicKey {
+        /// Id of the recipient [default: the one that opens the store]
+        #[arg(value_name = "RECIPIENT")]
+        recipient_id: Option<String>,
+    },
     /// Open the store anew with a secret as if nothing else were left, and verify everything; it is recorded
     #[command(after_help = "\
 Examples:

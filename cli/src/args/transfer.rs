@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 
 use super::{KeyArgs, TraitArgs};
 
@@ -27,6 +27,7 @@ pub enum KeysetCommand {
     #[command(after_help = "\
 Examples:
   keyfold keyset export legacy --passphrase prompt > legacy.keyset
+  keyfold keyset export legacy --to @reports.pub > legacy.keyset    # for the store that showed reports.pub
   keyfold keyset export legacy --under transport --format binary --out legacy.keyset
   keyfold keyset export legacy --insecure-cleartext --out legacy.json
 
@@ -36,14 +37,15 @@ For keys that were made exportable. That it was exported is recorded.")]
     #[command(after_help = "\
 Examples:
   keyfold keyset import legacy legacy.keyset --passphrase prompt
+  keyfold keyset import legacy legacy.keyset --own-recipient    # sealed to this store
   keyfold keyset import legacy legacy.json --insecure-cleartext --purpose pii
   keyfold keyset import legacy raw.json --insecure-cleartext --rotate")]
     Import(ImportKeysetArgs),
 }
 
-/// What keeps a keyset's keys from whoever reads it.
+/// What keeps a keyset's keys from whoever reads it; in either direction there is one more way.
 #[derive(Args)]
-#[group(required = true, multiple = false)]
+#[group(skip)]
 pub struct ProtectionArgs {
     /// A passphrase, by where it lies: prompt, env:NAME, file:PATH or fd:N
     #[arg(long, value_name = "PLACE")]
@@ -57,6 +59,7 @@ pub struct ProtectionArgs {
 }
 
 #[derive(Args)]
+#[command(group(one_of(["passphrase", "under", "to", "insecure_cleartext"])))]
 pub struct ExportKeysetArgs {
     #[command(flatten)]
     pub key: KeyArgs,
@@ -65,6 +68,9 @@ pub struct ExportKeysetArgs {
     pub format: String,
     #[command(flatten)]
     pub protection: ProtectionArgs,
+    /// The store that is to have it, by what keyfold recipient public-key of that one shows; @FILE reads it from a file
+    #[arg(long, value_name = "PUBLIC_KEY")]
+    pub to: Option<String>,
     /// File to write it to: mode 0600, never overwritten; standard output where absent or -
     #[arg(long, short, value_name = "FILE")]
     pub out: Option<PathBuf>,
@@ -74,6 +80,7 @@ pub struct ExportKeysetArgs {
 }
 
 #[derive(Args)]
+#[command(group(one_of(["passphrase", "under", "own_recipient", "insecure_cleartext"])))]
 pub struct ImportKeysetArgs {
     #[command(flatten)]
     pub key: KeyArgs,
@@ -81,11 +88,19 @@ pub struct ImportKeysetArgs {
     pub file: Option<PathBuf>,
     #[command(flatten)]
     pub protection: ProtectionArgs,
+    /// It was sealed to the recipient that opens this store
+    #[arg(long)]
+    pub own_recipient: bool,
     /// Have a fresh version encrypt from now on, and the imported ones only decrypt
     #[arg(long)]
     pub rotate: bool,
     #[command(flatten)]
     pub traits: TraitArgs,
+}
+
+/// Exactly one of these must be given.
+fn one_of<const N: usize>(names: [&'static str; N]) -> ArgGroup {
+    ArgGroup::new("protection").args(names).required(true).multiple(false)
 }
 
 #[derive(Args)]

@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::format::{Aad, PREFIX_LENGTH, prefix};
 use crate::key::plaintext::wipe;
 use crate::key::{Encryption, Key, overhead, snapshot, too_long, wrong_kind};
-use crate::keyring::{Material, Version};
+use crate::keyring::{Material, Prefix, Version};
 use crate::limits;
 use crate::primitives::{KeyKind, Siv, TAG_LENGTH};
 
@@ -27,6 +27,9 @@ impl Key {
                 let material = snapshot.material(version)?;
                 let mut out = Vec::with_capacity(overhead(version.algorithm) + plaintext.len());
                 seal(version, self.siv(version, &material)?, plaintext, aad.as_ref(), &mut out)?;
+                if version.prefix == Prefix::Raw {
+                    out.drain(..PREFIX_LENGTH);
+                }
                 Ok(out)
             };
             snapshot.versions.iter().rev().filter(readable).map(seal).collect()

@@ -1,6 +1,6 @@
 //! Message authentication codes under keys of kind `mac`, in Google Tink's format or raw.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Envelope, PREFIX_LENGTH, decode_ciphertext, prefix};
 use crate::key::{Key, snapshot, too_long, wrong_kind};
 use crate::keyring::{Loaded, Material, Snapshot, Version};
@@ -28,13 +28,38 @@ impl Key {
     pub fn verify_mac(&self, data: &[u8], mac: impl AsRef<[u8]>) -> Result<()> {
         check_length(self, data)?;
         let bytes = decode_ciphertext(mac.as_ref()).ok_or_else(|| self.verification_failed())?;
-        let envelope = Envelope::parse(&bytes).ok_or_else(|| self.verification_failed())?;
+        match self.verify_prefixed(data, &bytes) {
+            // What has no prefix may begin as one by chance.
+            Err(error) if error.kind() == ErrorKind::VerificationFailed => {
+                self.verify_without_prefix(data, &bytes)
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn verify_prefixed(&self, data: &[u8], mac: &[u8]) -> Result<()> {
+        let envelope = Envelope::parse(mac).ok_or_else(|| self.verification_failed())?;
         let (loaded, place) = self.loaded_with(envelope.tag, Self::verification_failed)?;
         let snapshot = snapshot(&loaded)?;
         snapshot.prepare(place)?;
         let version = &snapshot.versions[place];
         let key = self.authenticator(version, version.unwrapped(), "verify codes")?;
         if key.verifies(data, envelope.body) { Ok(()) } else { Err(self.verification_failed()) }
+    }
+
+    /// As [`Key::verify_mac`], for what an imported version without a prefix may have made.
+    #[cold]
+    fn verify_without_prefix(&self, data: &[u8], mac: &[u8]) -> Result<()> {
+        let loaded = self.shared.current(&self.entry)?;
+        let snapshot = snapshot(&loaded)?;
+        for place in snapshot.raw_places() {
+            snapshot.prepare(place)?;
+            let version = &snapshot.versions[place];
+            if self.authenticator(version, version.unwrapped(), "verify codes")?.verifies(data, mac) {
+                return Ok(());
+            }
+        }
+        Err(self.verification_failed())
     }
 
     /// Whether [`Key::mac_raw`] of any version of this key that may verify gave this code for this data.

@@ -52,7 +52,7 @@ impl Key {
     pub fn info(&self) -> Result<KeyInfo> {
         self.with_snapshot(|snapshot| {
             let current = snapshot.current().map(|version| &version.row);
-            KeyInfo::from_row(&snapshot.key, current, snapshot.rotation_period)
+            KeyInfo::from_row(&snapshot.key, current, snapshot.rotation_period, true)
         })
     }
 

@@ -41,7 +41,7 @@ pub(crate) struct Version {
     pub(crate) row: VersionRow,
     pub(crate) state: VersionState,
     pub(crate) algorithm: Algorithm,
-    prefix: Prefix,
+    pub(crate) prefix: Prefix,
     /// Set once, without a lock: a lock could be held by a thread that a fork leaves behind.
     material: OnceBox<Arc<Material>>,
     /// Counts its messages; there is one from when it was first current in this process.

@@ -1,8 +1,10 @@
-//! Google Tink's keysets: their bytes, their key types, and a seal of our own for carrying them under a passphrase.
+//! Google Tink's keysets: their bytes, their key types, and seals of our own for carrying them under a passphrase or to
+//! another store.
 
 mod json;
 mod key_type;
 mod message;
+mod recipient;
 mod sealed;
 
 use crate::error::{Error, Result};
@@ -12,6 +14,7 @@ use crate::sys::pages::SecretBytes;
 
 pub(crate) use json::{decode_encrypted_json, encode_encrypted_json};
 pub(crate) use message::{decode_encrypted, encode_encrypted};
+pub(crate) use recipient::{RecipientKey, is_sealed_to_recipient};
 pub(crate) use sealed::{is_sealed, open_with_passphrase, seal_with_passphrase};
 
 /// A keyset in Google Tink's sense, its keys in order.

@@ -16,6 +16,16 @@ use super::backend::{Failure, Forged};
 use super::random::random_bytes;
 use crate::sys::pages::SecretBytes;
 
+/// An X-Wing public key, and the encapsulated key in front of what was sealed to one.
+pub(crate) const HPKE_PUBLIC_LENGTH: usize = 1_216;
+pub(crate) const HPKE_ENCAPSULATED_LENGTH: usize = 1_120;
+
+/// Whether something can be sealed to these bytes.
+pub(crate) fn hpke_is_public_key(bytes: &[u8]) -> bool {
+    // The crate checks ML-KEM's modulus as it encapsulates.
+    PublicKey::from_bytes(bytes).is_ok() && hpke_seal(bytes, b"", b"", b"").is_ok()
+}
+
 /// The public key of a private one, which is X-Wing's seed.
 pub(crate) fn hpke_public_key(private: &[u8; 32]) -> Result<Vec<u8>, Failure> {
     let private = PrivateKey::from_bytes(private).map_err(|_| Failure)?;
@@ -127,7 +137,7 @@ mod tests {
         for length in [0, 1, 32, 5_000] {
             let plaintext = vec![0x5a; length];
             let (encapsulated, ciphertext) = hpke_seal(&public, b"info", b"aad", &plaintext).unwrap();
-            assert_eq!(encapsulated.len(), 1_120);
+            assert_eq!(encapsulated.len(), HPKE_ENCAPSULATED_LENGTH);
             assert_eq!(ciphertext.len(), length + TAG_LENGTH);
             let opened = hpke_open(&PRIVATE, &encapsulated, b"info", b"aad", &ciphertext).unwrap();
             assert_eq!(opened.expose(), plaintext);
@@ -168,7 +178,9 @@ mod tests {
     #[test]
     fn what_is_no_public_key_is_refused() {
         let public = hpke_public_key(&PRIVATE).unwrap();
-        assert_eq!(public.len(), 1_216);
+        assert_eq!(public.len(), HPKE_PUBLIC_LENGTH);
+        assert!(hpke_is_public_key(&public));
+        assert!(!hpke_is_public_key(&public[1..]) && !hpke_is_public_key(&[0xff; HPKE_PUBLIC_LENGTH]));
         assert!(hpke_seal(&public[1..], b"", b"", b"secret").is_err());
         assert!(hpke_seal(&[], b"", b"", b"secret").is_err());
         // Coefficients of ML-KEM's key are below 3329.

@@ -37,7 +37,9 @@ pub(crate) use aead::{Cipher, TAG_LENGTH};
 pub use algorithm::{Algorithm, KeyKind};
 pub(crate) use backend::Failure;
 pub(crate) use hash::{equal, hkdf_sha256, sha256};
-pub(crate) use hpke::{hpke_open, hpke_public_key, hpke_seal};
+pub(crate) use hpke::{
+    HPKE_ENCAPSULATED_LENGTH, HPKE_PUBLIC_LENGTH, hpke_is_public_key, hpke_open, hpke_public_key, hpke_seal,
+};
 pub(crate) use identity::{Identity, verify_signature};
 pub(crate) use mac::{Authenticator, HmacKey};
 pub(crate) use password::{Argon2Cost, DEFAULT_PBKDF2_ROUNDS, argon2id, pbkdf2_sha256};

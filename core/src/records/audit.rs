@@ -1,4 +1,4 @@
-//! The audit chain: one record for each administrative act, each hash over the one before it.
+//! The audit chain: one record for each administrative act and for denials, each hash over the one before it.
 
 use serde::Serialize;
 
@@ -7,24 +7,51 @@ use crate::primitives::{HmacKey, equal};
 use crate::records::{AuditRow, Rows};
 use crate::time::Timestamp;
 
-/// What an administrative act was. Fields stand in the order of their names: that makes the JSON canonical.
+/// What an administrative act was, or what was denied. Fields stand in the order of their names: that makes the JSON canonical.
 #[derive(Serialize)]
 pub(crate) struct AuditRecord<'a> {
     pub(crate) action: &'a str,
     pub(crate) actor: &'a str,
     pub(crate) at: Timestamp,
+    /// How many denials it stands for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) count: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) detail: Option<&'a str>,
     pub(crate) generation: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) key: Option<&'a str>,
+    /// The mode that the store was open in, of denials.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) mode: Option<&'a str>,
     pub(crate) outcome: &'a str,
     pub(crate) sequence: u64,
+    /// When the first of the denials was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) since: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) version: Option<u32>,
 }
 
-impl AuditRecord<'_> {
+impl<'a> AuditRecord<'a> {
+    /// A record without a place in the chain yet.
+    pub(crate) fn of(action: &'a str, outcome: &'a str) -> Self {
+        Self {
+            action,
+            actor: "",
+            at: Timestamp::from_milliseconds(0),
+            count: None,
+            detail: None,
+            generation: 0,
+            key: None,
+            mode: None,
+            outcome,
+            sequence: 0,
+            since: None,
+            version: None,
+        }
+    }
+
     /// The row for this record, its hash taken over the one before it.
     pub(crate) fn chain(&self, audit_key: &HmacKey, previous: &[u8; 32]) -> Result<AuditRow> {
         let record =

@@ -1,6 +1,6 @@
 //! Entities: rows that only make sense together and share one MAC.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Denial, Error, ErrorKind, Result};
 use crate::format::Encoding;
 use crate::primitives::sha256;
 use crate::records::{IndexRootRow, KeyRow, Rows, VersionRow};
@@ -105,7 +105,8 @@ impl<'a> EntityId<'a> {
                 self.kind.name().replace('_', " "),
                 self.id
             ),
-        );
+        )
+        .denied(Denial::Quarantined);
         match self.kind {
             EntityKind::Key => error.with_key(self.id),
             _ => error,

@@ -74,6 +74,11 @@ impl<'a> Tree<'a> {
         Ok(Self { rows, records_key, root, verified: false })
     }
 
+    /// Whether what it shows is verified.
+    pub(crate) fn is_verified(&self) -> bool {
+        self.verified
+    }
+
     pub(crate) fn store(&self) -> &StoreRow {
         &self.root.store
     }

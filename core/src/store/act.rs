@@ -1,6 +1,8 @@
 //! An administrative act: verify, change, record, seal, all in one transaction.
 
-use crate::error::{Error, Result};
+use std::time::Duration;
+
+use crate::error::{Denial, Error, Result};
 use crate::hierarchy::{DekPlace, IndexRootPlace, Kek, Wrappable, make_wrapped};
 use crate::keyring::{Prefix, VersionState};
 use crate::primitives::{Algorithm, HmacKey, random_bytes};
@@ -9,6 +11,7 @@ use crate::records::sqlite::Database;
 use crate::records::tree::Tree;
 use crate::records::{EntityId, IndexRootRow, KeyRow, Rows, VersionRow};
 use crate::store::Mode;
+use crate::store::denials::Denied;
 use crate::store::shared::{Shared, lock};
 use crate::sys::pages::SecretBytes;
 use crate::time::Timestamp;
@@ -25,9 +28,9 @@ pub(super) struct Act<'a> {
 
 /// What goes into the audit record of an act.
 #[derive(Clone, Copy)]
-pub(super) struct Event<'a> {
-    action: &'a str,
-    key: Option<&'a str>,
+pub(crate) struct Event<'a> {
+    pub(super) action: &'a str,
+    pub(super) key: Option<&'a str>,
     version: Option<u32>,
     detail: Option<&'a str>,
 }
@@ -45,12 +48,14 @@ pub(super) struct NewVersion {
 }
 
 impl Shared {
-    /// Runs an act in one transaction; an error undoes all of it. What it returns is on disk.
-    pub(super) fn act<T>(&self, run: impl FnOnce(&mut Act<'_>) -> Result<T>) -> Result<T> {
-        self.require(Mode::Admin)?;
+    /// Runs an act in one transaction; an error undoes all of it. What it returns is on disk. Where it is denied, what
+    /// was asked for is noted.
+    pub(super) fn act<T>(&self, asked: Event<'_>, run: impl FnOnce(&mut Act<'_>) -> Result<T>) -> Result<T> {
+        self.require(Mode::Admin, asked)?;
         // A clock of the caller's runs before any lock is taken.
         let now = self.now();
-        self.write_verified(now, run)
+        let outcome = self.write_verified(now, run);
+        self.noting(asked, outcome)
     }
 
     /// As [`Shared::act`], in any mode that may write: for what a store does of itself.
@@ -69,9 +74,20 @@ impl Shared {
         now: i64,
         run: impl FnOnce(&mut Act<'_>) -> Result<T>,
     ) -> Result<T> {
+        self.write_within(writer, Duration::MAX, now, run)
+    }
+
+    /// As [`Shared::write_holding`], waiting for other processes no longer than `patience`.
+    pub(super) fn write_within<T>(
+        &self,
+        writer: &mut Database,
+        patience: Duration,
+        now: i64,
+        run: impl FnOnce(&mut Act<'_>) -> Result<T>,
+    ) -> Result<T> {
         self.unlocked()?;
         let known = self.freshness.generation();
-        let (value, generation) = writer.write(|rows| {
+        let (value, generation) = writer.write_within(patience, |rows| {
             let unlocked = self.follow(rows)?;
             let tree = self.verified(rows, &unlocked, known)?;
             let mut act = Act::new(tree, &unlocked.kek, &unlocked.audit, &self.actor, now);
@@ -94,6 +110,27 @@ impl<'a> Act<'a> {
 
     /// Appends a record to the audit chain. The first one of an act starts a new generation.
     pub(super) fn record(&mut self, event: Event<'_>) -> Result<()> {
+        self.append(AuditRecord {
+            detail: event.detail,
+            key: event.key,
+            version: event.version,
+            ..AuditRecord::of(event.action, "ok")
+        })
+    }
+
+    /// Appends a record of denials of one kind.
+    pub(super) fn record_denied(&mut self, denied: &Denied, mode: &'static str) -> Result<()> {
+        self.append(AuditRecord {
+            count: Some(denied.count),
+            detail: denied.denial.map(Denial::name),
+            key: denied.key.as_deref(),
+            mode: Some(mode),
+            since: Some(Timestamp::from_milliseconds(denied.since)),
+            ..AuditRecord::of(&denied.action, "denied")
+        })
+    }
+
+    fn append(&mut self, record: AuditRecord<'_>) -> Result<()> {
         let store = self.tree.store_mut();
         if !self.recorded {
             store.generation += 1;
@@ -101,15 +138,11 @@ impl<'a> Act<'a> {
         }
         store.audit_sequence += 1;
         let record = AuditRecord {
-            action: event.action,
             actor: self.actor,
             at: Timestamp::from_milliseconds(self.now),
-            detail: event.detail,
             generation: store.generation,
-            key: event.key,
-            outcome: "ok",
             sequence: store.audit_sequence,
-            version: event.version,
+            ..record
         };
         let row = record.chain(self.audit, &store.audit_hash)?;
         store.audit_hash = row.hash;
@@ -215,11 +248,11 @@ impl<'a> Act<'a> {
 }
 
 impl<'a> Event<'a> {
-    pub(super) fn new(action: &'a str) -> Self {
+    pub(crate) fn new(action: &'a str) -> Self {
         Self { action, key: None, version: None, detail: None }
     }
 
-    pub(super) fn key(mut self, key_id: &'a str) -> Self {
+    pub(crate) fn key(mut self, key_id: &'a str) -> Self {
         self.key = Some(key_id);
         self
     }

@@ -87,7 +87,7 @@ impl Store {
     }
 
     fn copy_to(&self, path: &Path, progress: &dyn Fn(u64, u64)) -> Result<BackupInfo> {
-        self.shared.require(Mode::Use)?;
+        self.shared.allows(Mode::Use)?;
         if path.symlink_metadata().is_ok() {
             return Err(Error::new(
                 ErrorKind::AlreadyExists,

@@ -10,6 +10,7 @@ use crate::key::{Plaintext, wrong_kind};
 use crate::keyring::{Material, Snapshot, Version};
 use crate::limits;
 use crate::primitives::{KeyKind, hkdf_sha256};
+use crate::store::act::Event;
 use crate::store::{Mode, Store};
 
 impl Store {
@@ -28,7 +29,7 @@ impl Store {
         length: usize,
         version: Option<u32>,
     ) -> Result<Plaintext> {
-        self.shared.require(Mode::Admin)?;
+        self.shared.require(Mode::Admin, Event::new("derive_key").key(key_id))?;
         check(purpose, length)?;
         let entry = self.shared.entry(key_id)?;
         let loaded = self.shared.current(&entry)?;

@@ -58,7 +58,12 @@ impl Store {
         apply: impl FnOnce(&Act<'_>, &mut VersionRow, VersionState) -> Result<Option<String>>,
     ) -> Result<VersionInfo> {
         check_key_id(key_id)?;
-        self.shared.act(|act| {
+        let action = match change {
+            Change::CancelDestruction => "cancel_destruction",
+            _ => "schedule_destruction",
+        };
+        let asked = Event::new(action).key(key_id).version(version);
+        self.shared.act(asked, |act| {
             let (key, versions) = verified_key(act, key_id)?;
             let mut row = version_row(&versions, key_id, version)?.clone();
             let damaged = || EntityId::key(key_id).damaged();
@@ -74,21 +79,18 @@ impl Store {
                     return Err(refused(&row, ErrorKind::KeyUnavailable, change, &advice));
                 }
                 Verdict::Refused(kind, advice) => return Err(refused(&row, kind, change, advice)),
-                Verdict::Unchanged | Verdict::BecomesWithSuccessor(_) => return VersionInfo::from_row(&row),
+                Verdict::Unchanged | Verdict::BecomesWithSuccessor(_) => {
+                    return VersionInfo::from_row(&row, true);
+                }
             };
             let detail = apply(act, &mut row, state)?;
             act.rows().put_version(&row)?;
             act.tree.authenticate(EntityId::key(key_id))?;
-            let action = match change {
-                Change::CancelDestruction => "cancel_destruction",
-                _ => "schedule_destruction",
-            };
-            let event = Event::new(action).key(key_id).version(version);
             act.record(match &detail {
-                Some(detail) => event.detail(detail),
-                None => event,
+                Some(detail) => asked.detail(detail),
+                None => asked,
             })?;
-            VersionInfo::from_row(&row)
+            VersionInfo::from_row(&row, true)
         })
     }
 }

@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use crate::error::Result;
 use crate::records::sqlite::Database;
-use crate::store::shared::{Reader, lock};
+use crate::store::denials::Denials;
+use crate::store::shared::{Reader, Shared, lock};
 use crate::sys::fork::{self, HeldLock};
 use crate::sys::pages;
 
@@ -21,11 +22,13 @@ static STORES: Mutex<Vec<Registered>> = Mutex::new(Vec::new());
 struct Registered {
     writer: Weak<Mutex<Database>>,
     reader: Weak<Mutex<Reader>>,
+    denials: Weak<Mutex<Denials>>,
 }
 
 /// Everything that is held across a fork, let go in this order.
 struct Held {
     arena: MutexGuard<'static, pages::Arena>,
+    _denials: Vec<HeldLock<Denials>>,
     _readers: Vec<HeldLock<Reader>>,
     _writers: Vec<HeldLock<Database>>,
     _stores: MutexGuard<'static, Vec<Registered>>,
@@ -43,10 +46,14 @@ pub(super) fn opening() -> Result<MutexGuard<'static, ()>> {
 }
 
 /// Has forks take hold of this store.
-pub(super) fn register(writer: &Arc<Mutex<Database>>, reader: &Arc<Mutex<Reader>>) {
+pub(super) fn register(shared: &Shared) {
     let mut stores = lock(&STORES);
     stores.retain(|store| store.reader.strong_count() > 0);
-    stores.push(Registered { writer: Arc::downgrade(writer), reader: Arc::downgrade(reader) });
+    stores.push(Registered {
+        writer: Arc::downgrade(&shared.writer),
+        reader: Arc::downgrade(&shared.reader),
+        denials: Arc::downgrade(&shared.denials),
+    });
 }
 
 fn prepare() {
@@ -57,9 +64,11 @@ fn prepare() {
         stores.iter().filter_map(|store| store.writer.upgrade()).map(HeldLock::take).collect();
     let mut readers: Vec<_> =
         stores.iter().filter_map(|store| store.reader.upgrade()).map(HeldLock::take).collect();
+    let denials = stores.iter().filter_map(|store| store.denials.upgrade()).map(HeldLock::take).collect();
     writers.iter_mut().for_each(|database| database.disconnect());
     readers.iter_mut().for_each(|reader| reader.database.disconnect());
     let held = Held {
+        _denials: denials,
         _readers: readers,
         _writers: writers,
         _stores: stores,

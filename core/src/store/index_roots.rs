@@ -34,6 +34,8 @@ pub struct IndexSaltInfo {
     pub is_current: bool,
     /// When it was made.
     pub created_at: Timestamp,
+    /// Whether it was verified: everywhere but in mode `metadata`, which shows what the file says.
+    pub verified: bool,
 }
 
 impl Store {
@@ -42,7 +44,7 @@ impl Store {
         scope.check()?;
         self.shared.read_listing(|tree| {
             let roots = scope.roots(tree)?;
-            Ok(roots.iter().rev().map(IndexSaltInfo::from_row).collect())
+            Ok(roots.iter().rev().map(|row| IndexSaltInfo::from_row(row, tree.is_verified())).collect())
         })
     }
 
@@ -52,7 +54,7 @@ impl Store {
     /// all of them while the rows are indexed anew. LimitExceeded where there are 64 versions.
     pub fn rotate_index_salt(&self, scope: IndexScope<'_>) -> Result<IndexSaltInfo> {
         scope.check()?;
-        self.shared.act(|act| {
+        self.shared.act(scope.event("rotate_index_salt"), |act| {
             let roots = scope.roots(&act.tree)?;
             if roots.len() >= limits::INDEX_SALTS {
                 return Err(Error::limit(format!(
@@ -69,7 +71,7 @@ impl Store {
             let row = act.insert_index_root_version(&scope.name(), next)?;
             act.tree.authenticate(scope.entity())?;
             scope.record(act, "rotate_index_salt", next)?;
-            Ok(IndexSaltInfo::from_row(&row))
+            Ok(IndexSaltInfo::from_row(&row, true))
         })
     }
 
@@ -77,7 +79,7 @@ impl Store {
     /// every row must be indexed anew before. InUse for the current version.
     pub fn retire_index_salt(&self, scope: IndexScope<'_>, version: u32) -> Result<()> {
         scope.check()?;
-        self.shared.act(|act| {
+        self.shared.act(scope.event("retire_index_salt"), |act| {
             let roots = scope.roots(&act.tree)?;
             if find(&roots, scope, version)?.is_current {
                 return Err(Error::new(
@@ -101,7 +103,7 @@ impl Store {
     /// recorded. A purpose of [`PURPOSES`] that no key uses yet gets its root by this.
     pub fn get_index_salt(&self, scope: IndexScope<'_>, version: Option<u32>) -> Result<Plaintext> {
         scope.check()?;
-        self.shared.act(|act| {
+        self.shared.act(scope.event("get_index_salt"), |act| {
             if let IndexScope::Purpose(purpose) = scope
                 && PURPOSES.contains(&purpose)
             {
@@ -173,6 +175,13 @@ impl<'a> IndexScope<'a> {
         }
     }
 
+    fn event(self, action: &'static str) -> Event<'a> {
+        match self {
+            Self::Key(key_id) => Event::new(action).key(key_id),
+            Self::Purpose(_) => Event::new(action),
+        }
+    }
+
     fn record(self, act: &mut Act<'_>, action: &str, version: u32) -> Result<()> {
         let event = Event::new(action).version(version);
         match self {
@@ -192,11 +201,12 @@ impl std::fmt::Display for IndexScope<'_> {
 }
 
 impl IndexSaltInfo {
-    fn from_row(row: &IndexRootRow) -> Self {
+    fn from_row(row: &IndexRootRow, verified: bool) -> Self {
         Self {
             version: row.version,
             is_current: row.is_current,
             created_at: Timestamp::from_milliseconds(row.created_at),
+            verified,
         }
     }
 }

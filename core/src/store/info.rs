@@ -45,6 +45,8 @@ pub struct KeyInfo {
     pub on_limit: String,
     /// Names and values of the caller's choice.
     pub labels: BTreeMap<String, String>,
+    /// Whether it was verified: everywhere but in mode `metadata`, which shows what the file says.
+    pub verified: bool,
 }
 
 /// A version of a key, without its bytes.
@@ -71,6 +73,8 @@ pub struct VersionInfo {
     pub destroy_at: Option<Timestamp>,
     /// Why it is in its state.
     pub state_reason: Option<String>,
+    /// Whether it was verified: everywhere but in mode `metadata`, which shows what the file says.
+    pub verified: bool,
 }
 
 /// Which version made a ciphertext, as its public tag says; nothing of the ciphertext is verified.
@@ -95,14 +99,17 @@ pub struct CiphertextInfo {
     pub expires_at: Option<Timestamp>,
     /// Whether that time is past. The ciphertext still opens.
     pub expired: bool,
+    /// Whether what it says of the version was verified: everywhere but in mode `metadata`.
+    pub verified: bool,
 }
 
 impl KeyInfo {
-    /// From verified rows: the key's, its current version's, and the rotation period of its purpose's.
+    /// From rows that were `verified` or not: the key's, its current version's, and the rotation period of its purpose's.
     pub(crate) fn from_row(
         key: &KeyRow,
         current: Option<&VersionRow>,
         rotation_period: Option<i64>,
+        verified: bool,
     ) -> Result<Self> {
         let damaged = || EntityId::key(&key.key_id).damaged();
         let due = |row: &VersionRow| Some(row.created_at.saturating_add(rotation_period?));
@@ -122,13 +129,14 @@ impl KeyInfo {
             expires_in: key.expires_in.map(|period| Duration::from_millis(period.unsigned_abs())),
             on_limit: key.on_limit.clone(),
             labels: serde_json::from_str(&key.labels).map_err(|_| damaged())?,
+            verified,
         })
     }
 }
 
 impl VersionInfo {
-    /// From a verified row.
-    pub(crate) fn from_row(row: &VersionRow) -> Result<Self> {
+    /// From a row that was `verified` or not.
+    pub(crate) fn from_row(row: &VersionRow, verified: bool) -> Result<Self> {
         let damaged = || EntityId::key(&row.key_id).damaged();
         Ok(Self {
             key_id: row.key_id.clone(),
@@ -141,6 +149,7 @@ impl VersionInfo {
             expires_at: row.expires_at.map(Timestamp::from_milliseconds),
             destroy_at: row.destroy_at.map(Timestamp::from_milliseconds),
             state_reason: row.state_reason.clone(),
+            verified,
         })
     }
 }
@@ -157,6 +166,7 @@ impl CiphertextInfo {
             state: version.state,
             created_at: version.created_at,
             expires_at: version.expires_at,
+            verified: version.verified,
             expired: version.expires_at.is_some_and(|at| at.milliseconds() <= now),
         }
     }

@@ -26,7 +26,7 @@ impl Store {
             for key_id in tree.rows().keys_with_tag(tag)? {
                 let versions = verified_versions(tree, &key_id)?;
                 for row in versions.iter().filter(|row| row.tag == tag) {
-                    matches.push(CiphertextInfo::new(VersionInfo::from_row(row)?, now));
+                    matches.push(CiphertextInfo::new(VersionInfo::from_row(row, tree.is_verified())?, now));
                 }
             }
             Ok(matches)

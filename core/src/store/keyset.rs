@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::hierarchy::OpenedRecipient;
 use crate::key::Plaintext;
 use crate::keyring::{Prefix, VersionState};
 use crate::keyset::{
-    OutputPrefix, Status, TinkKey, TinkKeyset, check_length, decode_encrypted, decode_encrypted_json,
-    encode_encrypted, encode_encrypted_json, is_json, is_sealed, open_with_passphrase, seal_with_passphrase,
+    OutputPrefix, RecipientKey, Status, TinkKey, TinkKeyset, check_length, decode_encrypted,
+    decode_encrypted_json, encode_encrypted, encode_encrypted_json, is_json, is_sealed,
+    is_sealed_to_recipient, open_with_passphrase, seal_with_passphrase,
 };
 use crate::limits;
 use crate::primitives::{Algorithm, KeyKind};
@@ -61,13 +63,19 @@ pub enum KeysetProtection<'a> {
     Passphrase(&'a [u8]),
     /// A key of kind `aead` of this store, by its id: Tink's encrypted keyset, with empty associated data.
     Key(&'a str),
+    /// On export: a recipient of the store that is to have it, by its public key, which
+    /// [`Store::recipient_public_key`] of that store gives. Only what that recipient's secret opens opens it. The
+    /// keyset is then a text of keyfold's own, `kfkr1.…`, in either format.
+    Recipient(&'a str),
+    /// On import: the recipient that this store was opened by.
+    OwnRecipient,
 }
 
 /// An exported keyset.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Keyset {
-    /// The keyset, wiped when dropped. Text but for [`KeysetFormat::Binary`] without a passphrase.
+    /// The keyset, wiped when dropped. Text but for [`KeysetFormat::Binary`] without a passphrase or recipient.
     pub bytes: Plaintext,
     /// What of the key the keyset does not say, one sentence each.
     pub losses: Vec<String>,
@@ -93,16 +101,32 @@ impl Store {
             // Before anything is recorded.
             self.key(id)?.encryption()?.length(0)?;
         }
-        let (keyset, losses) = self.shared.act(|act| {
+        let recipient = match protection {
+            KeysetProtection::Recipient(text) => Some(RecipientKey::parse(text)?),
+            KeysetProtection::OwnRecipient => {
+                return Err(Error::invalid(
+                    "own_recipient is for import: name whom the keyset is for by the public key of its recipient",
+                ));
+            }
+            _ => None,
+        };
+        let (keyset, losses) = self.shared.act(Event::new("export_keyset").key(key_id), |act| {
             let versions = verified_versions(&act.tree, key_id)?;
             let key = act.rows().key(key_id)?.ok_or_else(|| EntityId::key(key_id).damaged())?;
             require_exportable(&key)?;
             let keyset = to_keyset(act, &key, &versions)?;
-            let detail = protection.detail();
+            let detail = recipient.as_ref().map_or_else(|| protection.detail(), under_recipient);
             act.record(Event::new("export_keyset").key(key_id).detail(&detail))?;
             Ok((keyset, losses(&key, &versions)?))
         })?;
+        if let Some(recipient) = recipient {
+            let sealed = recipient.seal(&keyset.encode()?)?;
+            return Ok(Keyset { bytes: plaintext(sealed.as_bytes()), losses });
+        }
         let bytes = match (protection, format) {
+            (KeysetProtection::Recipient(_) | KeysetProtection::OwnRecipient, _) => {
+                return Err(Error::internal("a recipient that was not read"));
+            }
             (KeysetProtection::InsecureCleartext, KeysetFormat::Json) => keyset.encode_json()?,
             (KeysetProtection::InsecureCleartext, KeysetFormat::Binary) => keyset.encode()?,
             (KeysetProtection::Passphrase(passphrase), _) => {
@@ -134,13 +158,14 @@ impl Store {
     ) -> Result<KeyInfo> {
         check_key_id(key_id)?;
         protection.check()?;
-        self.shared.require(Mode::Admin)?;
+        let asked = Event::new("import_keyset").key(key_id);
+        self.shared.require(Mode::Admin, asked)?;
         check_length(keyset)?;
         let import = Import::new(self.open_keyset(keyset, protection)?, options.rotate)?;
         let create = options.as_create(import.algorithm);
         let draft = Draft::new(key_id, &create)?;
         let detail = protection.detail();
-        self.shared.act(|act| {
+        self.shared.act(asked, |act| {
             let entity = EntityId::key(key_id);
             if act.verify(entity)? {
                 draft.accept_existing(act)?;
@@ -161,6 +186,9 @@ impl Store {
             KeysetProtection::InsecureCleartext if is_sealed(keyset) => {
                 Err(Error::invalid("the keyset is under a passphrase: give it"))
             }
+            KeysetProtection::InsecureCleartext if is_sealed_to_recipient(keyset) => {
+                Err(Error::invalid("the keyset is sealed to a recipient: import it with own_recipient"))
+            }
             KeysetProtection::InsecureCleartext => TinkKeyset::decode(keyset),
             KeysetProtection::Passphrase(passphrase) => {
                 TinkKeyset::decode(open_with_passphrase(keyset, passphrase)?.expose())
@@ -170,6 +198,14 @@ impl Store {
                     if is_json(keyset) { decode_encrypted_json(keyset)? } else { decode_encrypted(keyset)? };
                 TinkKeyset::decode(&self.decrypt(id, &sealed, b"")?)
             }
+            KeysetProtection::OwnRecipient => {
+                let unlocked = self.shared.unlocked()?;
+                let own = public_key_of(self.shared.store_id, &unlocked.recipient);
+                TinkKeyset::decode(own.open(keyset, &unlocked.recipient.private_key)?.expose())
+            }
+            KeysetProtection::Recipient(_) => Err(Error::invalid(
+                "a public key opens nothing: import what was sealed to this store with own_recipient",
+            )),
         }
     }
 }
@@ -184,6 +220,8 @@ impl KeysetProtection<'_> {
             }
             Self::Passphrase(_) => Ok(()),
             Self::Key(id) => check_key_id(id),
+            // Read where it is used.
+            Self::Recipient(_) | Self::OwnRecipient => Ok(()),
         }
     }
 
@@ -193,6 +231,7 @@ impl KeysetProtection<'_> {
             Self::InsecureCleartext => "cleartext".to_owned(),
             Self::Passphrase(_) => "under a passphrase".to_owned(),
             Self::Key(id) => format!("under key {id}"),
+            Self::Recipient(_) | Self::OwnRecipient => "to a recipient".to_owned(),
         }
     }
 }
@@ -203,8 +242,22 @@ impl std::fmt::Debug for KeysetProtection<'_> {
             Self::InsecureCleartext => out.write_str("InsecureCleartext"),
             Self::Passphrase(_) => out.write_str("Passphrase"),
             Self::Key(id) => write!(out, "Key({id:?})"),
+            Self::Recipient(_) => out.write_str("Recipient"),
+            Self::OwnRecipient => out.write_str("OwnRecipient"),
         }
     }
+}
+
+/// The public key of the recipient that a store was opened by.
+fn public_key_of(store_id: [u8; 16], recipient: &OpenedRecipient) -> RecipientKey {
+    let (recipient_id, public_key) = (recipient.recipient_id.clone(), recipient.public_key.clone());
+    RecipientKey { store_id, recipient_id, public_key }
+}
+
+/// For the audit record.
+fn under_recipient(recipient: &RecipientKey) -> String {
+    let store: String = recipient.store_id.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("to recipient {} of store {store}", recipient.recipient_id)
 }
 
 /// A keyset that was found to be one key of ours.
@@ -236,20 +289,10 @@ impl Import {
         Ok(import)
     }
 
-    /// Keys without a prefix are for decrypting alone, all of one algorithm, and few.
+    /// Keys without a prefix are for decrypting and verifying alone, all of one algorithm, and few.
     fn check_prefixes(&self, rotates: bool) -> Result<()> {
         let raw: Vec<&TinkKey> = self.keyset.keys.iter().filter(|key| self.is_raw(key)).collect();
         let Some(first) = raw.first() else { return Ok(()) };
-        if self.algorithm.kind() != KeyKind::Aead {
-            return Err(Error::new(
-                ErrorKind::Unsupported,
-                format!(
-                    "key {} of the keyset has the output prefix type RAW; keyfold reads it for keys of kind aead, \
-                     stream and derive",
-                    first.id
-                ),
-            ));
-        }
         if raw.len() > limits::RAW_VERSIONS {
             return Err(Error::limit(format!(
                 "a keyset has at most {} keys of output prefix type RAW, since each is tried in turn",

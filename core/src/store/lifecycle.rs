@@ -28,7 +28,7 @@ impl Store {
     /// purpose are the same.
     pub fn create_key(&self, key_id: &str, options: &CreateKey) -> Result<KeyInfo> {
         let draft = Draft::new(key_id, options)?;
-        self.shared.act(|act| draft.make(act))
+        self.shared.act(Event::new("create_key").key(key_id), |act| draft.make(act))
     }
 
     /// Makes many keys in one transaction, each as [`Store::create_key`] does: all of them, or none where one is
@@ -46,7 +46,7 @@ impl Store {
                 return Err(error.with_key(key_id).with_index(place));
             }
         }
-        self.shared.act(|act| {
+        self.shared.act(Event::new("create_keys"), |act| {
             let make = |(place, draft): (usize, &Draft<'_>)| {
                 draft.make(act).map_err(|error| error.with_index(place))
             };
@@ -63,7 +63,8 @@ impl Store {
     /// As [`Store::rotate_key`]; the version may wait as `staged`, and have another algorithm.
     pub fn rotate_key_with(&self, key_id: &str, options: &RotateKey) -> Result<VersionInfo> {
         check_key_id(key_id)?;
-        self.shared.act(|act| VersionInfo::from_row(&rotate(act, key_id, options, None)?))
+        let asked = Event::new("rotate_key").key(key_id);
+        self.shared.act(asked, |act| VersionInfo::from_row(&rotate(act, key_id, options, None)?, true))
     }
 }
 

@@ -73,7 +73,7 @@ impl Store {
                         period => period?,
                     },
                 };
-                let info = KeyInfo::from_row(&row, current, period)?;
+                let info = KeyInfo::from_row(&row, current, period, tree.is_verified())?;
                 if filter.covers(&info, current) {
                     infos.push(info);
                 }
@@ -96,7 +96,7 @@ impl Store {
         check_key_id(key_id)?;
         self.shared.read_listing(|tree| {
             let versions = verified_versions(tree, key_id)?;
-            versions.iter().rev().map(VersionInfo::from_row).collect()
+            versions.iter().rev().map(|row| VersionInfo::from_row(row, tree.is_verified())).collect()
         })
     }
 }
@@ -149,7 +149,7 @@ impl std::fmt::Debug for Keys {
 pub(super) fn verified_info(tree: &Tree<'_>, key_id: &str) -> Result<KeyInfo> {
     let (KeyRows { key, versions, .. }, _) = tree.verify_key(key_id)?.ok_or_else(|| no_such_key(key_id))?;
     let period = rotation_period(tree, &key)?;
-    KeyInfo::from_row(&key, versions.iter().find(|row| row.is_current), period)
+    KeyInfo::from_row(&key, versions.iter().find(|row| row.is_current), period, tree.is_verified())
 }
 
 /// The rows of all versions, oldest first, verified in this transaction. NotFound where there is no such key.

@@ -3,6 +3,7 @@
 mod act;
 mod backup;
 mod check;
+mod denials;
 mod derive;
 mod destruction;
 mod development;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use arc_swap::ArcSwapOption;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Denial, Error, ErrorKind, Result};
 use crate::format::{Anchor, Encoding};
 use crate::hierarchy::{
     AUDIT_KEY, Credential, IDENTITY, Kek, NewRecipient, OpenedRecipient, RecipientKind, SystemKeyPlace,
@@ -146,9 +146,10 @@ impl Shared {
             reader: Arc::new(Mutex::new(reader)),
             writer: Arc::new(Mutex::new(writer)),
             looks_started: AtomicU64::new(0),
+            denials: Default::default(),
             scratch: Mutex::new(opening.scratch),
         };
-        forking::register(&shared.writer, &shared.reader);
+        forking::register(&shared);
         Ok(Arc::new(shared))
     }
 }
@@ -274,7 +275,8 @@ type NewlyOpened = (Opened, Reader, Vec<String>, MutexGuard<'static, ()>);
 pub(super) fn refuse_warnings(production: bool, warnings: &[String]) -> Result<()> {
     match warnings.first() {
         Some(warning) if production => {
-            Err(Error::new(ErrorKind::PermissionDenied, format!("refused in production mode: {warning}")))
+            let message = format!("refused in production mode: {warning}");
+            Err(Error::new(ErrorKind::PermissionDenied, message).denied(Denial::Production))
         }
         _ => Ok(()),
     }

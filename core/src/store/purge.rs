@@ -29,7 +29,7 @@ impl Shared {
             if !rewritten {
                 return Ok(false);
             }
-            let settled = self.act(|act| {
+            let settled = self.write_verified(self.now(), |act| {
                 let store = act.tree.store_mut();
                 // Whoever wrote in between may have destroyed something, and left it behind.
                 if store.generation != generation {

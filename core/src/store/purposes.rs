@@ -64,6 +64,8 @@ pub struct PurposeInfo {
     pub built_in: bool,
     /// When it was registered, or first used; `None` for a built-in one that no key has.
     pub created_at: Option<Timestamp>,
+    /// Whether it was verified: everywhere but in mode `metadata`, which shows what the file says.
+    pub verified: bool,
 }
 
 impl PurposeOptions {
@@ -97,7 +99,7 @@ impl PurposeOptions {
 }
 
 impl PurposeInfo {
-    fn built_in(place: usize) -> Self {
+    fn built_in(place: usize, verified: bool) -> Self {
         let (description, days) = BUILT_IN[place];
         Self {
             purpose: PURPOSES[place].to_owned(),
@@ -105,16 +107,18 @@ impl PurposeInfo {
             rotation_period: Some(Duration::from_millis((days * DAY).unsigned_abs())),
             built_in: true,
             created_at: None,
+            verified,
         }
     }
 
-    fn from_row(row: PurposeRow) -> Self {
+    fn from_row(row: PurposeRow, verified: bool) -> Self {
         Self {
             built_in: PURPOSES.contains(&row.purpose.as_str()),
             purpose: row.purpose,
             description: row.description,
             rotation_period: row.rotation_period.map(|period| Duration::from_millis(period.unsigned_abs())),
             created_at: Some(Timestamp::from_milliseconds(row.created_at)),
+            verified,
         }
     }
 }
@@ -127,7 +131,7 @@ impl Store {
         check_description(options.description.as_deref())?;
         let rotation_period =
             options.rotation_period.map(|period| stored_period("rotation_period", period)).transpose()?;
-        self.shared.act(|act| {
+        self.shared.act(Event::new("register_purpose"), |act| {
             let entity = EntityId::purpose(purpose);
             let known = verified_purpose(&act.tree, purpose)?;
             let exists = known.is_some() || PURPOSES.contains(&purpose);
@@ -151,21 +155,23 @@ impl Store {
             act.tree.authenticate(entity)?;
             let action = if exists { "update_purpose" } else { "register_purpose" };
             act.record(Event::new(action).detail(purpose))?;
-            Ok(PurposeInfo::from_row(row))
+            Ok(PurposeInfo::from_row(row, true))
         })
     }
 
     /// The built-in purposes, then those that were registered, by name.
     pub fn purposes(&self) -> Result<Vec<PurposeInfo>> {
         self.shared.read_indexed(|tree, index| {
-            let mut infos: Vec<_> = (0..PURPOSES.len()).map(PurposeInfo::built_in).collect();
+            let verified = tree.is_verified();
+            let mut infos: Vec<_> =
+                (0..PURPOSES.len()).map(|place| PurposeInfo::built_in(place, verified)).collect();
             for (purpose, mac) in &index.purposes {
                 let entity = EntityId::purpose(purpose);
                 tree.verify_against(entity, mac)?;
                 let row = tree.rows().purpose(purpose)?.ok_or_else(|| entity.damaged())?;
                 match PURPOSES.iter().position(|name| name == purpose) {
-                    Some(place) => infos[place] = PurposeInfo::from_row(row),
-                    None => infos.push(PurposeInfo::from_row(row)),
+                    Some(place) => infos[place] = PurposeInfo::from_row(row, verified),
+                    None => infos.push(PurposeInfo::from_row(row, verified)),
                 }
             }
             Ok(infos)

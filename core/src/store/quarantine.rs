@@ -36,7 +36,7 @@ impl Store {
     pub fn quarantine(&self, kind: &str, id: &str, reason: &str) -> Result<()> {
         let entity = EntityId { kind: set_aside_kind(kind)?, id };
         check_reason(reason)?;
-        self.shared.act(|act| {
+        self.shared.act(Event::new("quarantine"), |act| {
             match verify_deeply(act, entity) {
                 Ok(false) => {
                     return Err(Error::new(

@@ -1,6 +1,7 @@
 //! Who can open the store: adding, removing, trying and listing recipients.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +10,7 @@ use crate::hierarchy::{
     Credential, IDENTITY, NewRecipient, OpenedRecipient, Parameters, RecipientKind, make_recipient,
     open_recipient, sign_wraps, unwrap_kek, wrap_kek,
 };
+use crate::keyset::RecipientKey;
 use crate::limits;
 use crate::master_key::{MasterKey, ResolvedMasterKey, none_served};
 use crate::primitives::Identity;
@@ -88,6 +90,8 @@ pub struct RecipientInfo {
     pub parameters: BTreeMap<String, String>,
     /// Whether this open store was opened by it.
     pub is_mine: bool,
+    /// Whether it was verified: everywhere but in mode `metadata`, which shows what the file says.
+    pub verified: bool,
 }
 
 /// What a recovery drill found.
@@ -105,12 +109,13 @@ impl Store {
     ///
     /// AlreadyExists where the id is taken, or the same secret opens the store already.
     pub fn add_recipient(&self, master_key: &MasterKey, options: &AddRecipient) -> Result<RecipientInfo> {
-        self.shared.require(Mode::Admin)?;
+        let asked = Event::new("add_recipient");
+        self.shared.require(Mode::Admin, asked)?;
         options.check()?;
         let credential = self.shared.read_credential(master_key)?;
         for _ in 0..TRIES {
             let draft = self.shared.draft_recipient(&credential, options)?;
-            let added = self.shared.act(|act| self.shared.insert_recipient(act, &draft))?;
+            let added = self.shared.act(asked, |act| self.shared.insert_recipient(act, &draft))?;
             if let Some(info) = added {
                 return Ok(info);
             }
@@ -123,7 +128,7 @@ impl Store {
     ///
     /// InUse for the recipient that this store was opened by: so whoever removes one has another that works.
     pub fn remove_recipient(&self, recipient_id: &str) -> Result<MasterKeyRotation> {
-        self.shared.require(Mode::Admin)?;
+        self.shared.require(Mode::Admin, Event::new("remove_recipient").detail(recipient_id))?;
         check_recipient_id(recipient_id)?;
         self.shared.rekey(Change::remove(recipient_id))
     }
@@ -133,8 +138,21 @@ impl Store {
         let mine = self.shared.recipient();
         self.shared.read_listing(|tree| {
             let rows = verified_recipients(tree)?;
-            rows.iter().map(|row| RecipientInfo::from_row(row, mine.as_deref())).collect()
+            rows.iter().map(|row| RecipientInfo::from_row(row, mine.as_deref(), tree.is_verified())).collect()
         })
+    }
+
+    /// A recipient's public key as a text, `kfpk1.…`: by it another store seals a keyset that only this recipient's
+    /// secret opens. Of the recipient that this store was opened by, where none is named. No secret; but whoever is to
+    /// seal to it must know that it comes from here. NotFound where there is no such recipient.
+    pub fn recipient_public_key(&self, recipient_id: Option<&str>) -> Result<String> {
+        let mine = Arc::clone(&self.shared.unlocked()?.recipient);
+        let recipient_id = recipient_id.unwrap_or(&mine.recipient_id);
+        let rows = self.shared.read_verified(|tree, _| verified_recipients(tree))?;
+        let row = rows.into_iter().find(|row| row.recipient_id == recipient_id);
+        let row = row.ok_or_else(|| no_such_recipient(recipient_id))?;
+        let (store_id, recipient_id) = (self.shared.store_id, row.recipient_id);
+        Ok(RecipientKey { store_id, recipient_id, public_key: row.public_key }.to_text())
     }
 
     /// Tries whether a master key opens the store, and changes nothing: the recipient that it opens, else
@@ -144,7 +162,7 @@ impl Store {
         let mut failures = Vec::new();
         for candidate in master_key.alternatives() {
             match candidate.resolve().and_then(|resolved| self.shared.try_credential(&resolved.credential)) {
-                Ok(row) => return RecipientInfo::from_row(&row, mine.as_deref()),
+                Ok(row) => return RecipientInfo::from_row(&row, mine.as_deref(), true),
                 Err(error) => failures.push((candidate, error)),
             }
         }
@@ -154,7 +172,8 @@ impl Store {
     /// A recovery drill: opens the file anew with this master key, as if nothing else were left, and verifies
     /// everything in it. The drill is recorded in the audit log, so that an auditor sees that it was made.
     pub fn drill(&self, master_key: &MasterKey) -> Result<DrillReport> {
-        self.shared.require(Mode::Admin)?;
+        let asked = Event::new("drill_recipient");
+        self.shared.require(Mode::Admin, asked)?;
         let anchor = self.anchor()?.to_string();
         let mut options = OpenOptions::new().mode(Mode::Use).fingerprint(self.fingerprint()).anchor(anchor);
         options.allow_network_fs = true;
@@ -169,13 +188,13 @@ impl Store {
             .ok_or_else(|| no_such_recipient(&mine.recipient_id))?;
         recipient.is_mine = self.shared.recipient().is_some_and(|own| own.recipient_id == mine.recipient_id);
         let detail = format!("{}: {} findings", mine.recipient_id, check.findings.len());
-        self.shared.act(|act| act.record(Event::new("drill_recipient").detail(&detail)))?;
+        self.shared.act(asked, |act| act.record(asked.detail(&detail)))?;
         Ok(DrillReport { recipient, check })
     }
 }
 
 impl RecipientInfo {
-    fn from_row(row: &RecipientRow, mine: Option<&OpenedRecipient>) -> Result<Self> {
+    fn from_row(row: &RecipientRow, mine: Option<&OpenedRecipient>, verified: bool) -> Result<Self> {
         let parameters = RecipientKind::from_name(&row.kind)
             .and_then(|kind| Parameters::from_json(&row.parameters, kind))
             .ok_or_else(|| EntityId::recipient(&row.recipient_id).damaged())?;
@@ -190,6 +209,7 @@ impl RecipientInfo {
                 .collect(),
             description: parameters.description,
             is_mine: mine.is_some_and(|mine| mine.is(row)),
+            verified,
         })
     }
 }
@@ -281,7 +301,7 @@ impl Shared {
         sign_wraps(act.tree.store_mut(), &recipients, &wraps, &identity);
         act.tree.authenticate(EntityId::recipient(&draft.row.recipient_id))?;
         act.record(Event::new("add_recipient").detail(&draft.row.recipient_id))?;
-        RecipientInfo::from_row(&draft.row, Some(&mine)).map(Some)
+        RecipientInfo::from_row(&draft.row, Some(&mine), true).map(Some)
     }
 
     /// The verified row that a secret opens, all the way down to the KEK and the root.

@@ -48,7 +48,7 @@ impl Store {
     ///
     /// IntegrityError where anything in the store does not verify; nothing is changed then.
     pub fn rotate_master_key(&self, new: Option<&MasterKey>) -> Result<MasterKeyRotation> {
-        self.shared.require(Mode::Admin)?;
+        self.shared.require(Mode::Admin, Event::new("rotate_master_key"))?;
         let Some(master_key) = new else { return self.shared.rekey(Change::Keep) };
         let credential = self.shared.read_credential(master_key)?;
         for _ in 0..TRIES {
@@ -69,7 +69,7 @@ impl Store {
 
     /// Tries again to write the log back and cut it, where that is pending. Whether it still is.
     pub fn purge(&self) -> Result<bool> {
-        self.shared.require(Mode::Admin)?;
+        self.shared.require(Mode::Admin, Event::new("purge"))?;
         Ok(!self.shared.purge()?)
     }
 }

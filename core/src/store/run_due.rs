@@ -52,7 +52,7 @@ impl Store {
     /// emptied. Each key is one transaction, and a key that does not verify, or was set aside, stops none of the
     /// others. There is no way back, so see that the clock is right: one that is ahead destroys early.
     pub fn run_due(&self) -> Result<RunDueReport> {
-        self.shared.require(Mode::Admin)?;
+        self.shared.require(Mode::Admin, Event::new("run_due"))?;
         let now = self.shared.now();
         // What is due is looked up and not yet verified; each key is, before it is touched.
         let due = self.shared.read_verified(|tree, _| tree.rows().keys_due(now))?;
@@ -82,7 +82,8 @@ impl Store {
 impl Shared {
     /// Destroys the key's versions that are due; none where another process was quicker.
     fn destroy_due(&self, key_id: &str) -> Result<Vec<DestroyedVersion>> {
-        let destroyed = self.act(|act| {
+        // What was set aside is reported, and no denial.
+        let destroyed = self.write_verified(self.now(), |act| {
             let (key, mut versions) = verified_key(act, key_id)?;
             let mut destroyed = Vec::new();
             for row in versions.iter_mut().filter(|row| row.destroy_at.is_some_and(|at| at <= act.now)) {

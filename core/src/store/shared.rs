@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use arc_swap::ArcSwapOption;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Denial, Error, ErrorKind, Result};
 use crate::hierarchy::{AUDIT_KEY, Kek, OpenedRecipient, SystemKeyPlace, Wrappable};
 use crate::keyring::{Entry, Freshness, Loaded, Need, Snapshot};
 use crate::limits;
@@ -19,6 +19,8 @@ use crate::primitives::HmacKey;
 use crate::records::sqlite::{Database, Moment};
 use crate::records::tree::{Root, Tree};
 use crate::records::{EntityId, Rows, StoreRow};
+use crate::store::act::Event;
+use crate::store::denials::Denials;
 use crate::store::development::Scratch;
 use crate::store::key_index::KeyIndex;
 use crate::store::open::refuse_warnings;
@@ -26,6 +28,10 @@ use crate::store::options::Mode;
 use crate::sys::clock::coarse_milliseconds;
 use crate::sys::pages::SecretBytes;
 use crate::time::Clock;
+
+/// The actions that are denied where a key was set aside, and nobody asked for an act.
+const USE_KEY: &str = "use_key";
+const READ: &str = "read";
 
 /// One open store.
 pub(crate) struct Shared {
@@ -46,6 +52,8 @@ pub(crate) struct Shared {
     pub(super) writer: Arc<Mutex<Database>>,
     /// Counts looks for changes as they begin, by whomever.
     pub(super) looks_started: AtomicU64,
+    /// What was refused and is not on disk yet. The innermost lock: whoever holds it takes no other.
+    pub(super) denials: Arc<Mutex<Denials>>,
     /// The folder of a store that goes when it is closed.
     pub(super) scratch: Mutex<Option<Scratch>>,
 }
@@ -96,15 +104,16 @@ impl Shared {
         self.clock.now().milliseconds()
     }
 
-    /// Refuses what the mode that the store was opened in does not allow.
-    pub(crate) fn require(&self, mode: Mode) -> Result<()> {
+    /// Refuses what the mode that the store was opened in does not allow; [`Shared::require`] notes it, too.
+    pub(super) fn allows(&self, mode: Mode) -> Result<()> {
         if self.mode >= mode {
             return Ok(());
         }
         Err(Error::new(
             ErrorKind::PermissionDenied,
             format!("the store is open in mode {:?}; this wants mode {:?}", self.mode.name(), mode.name()),
-        ))
+        )
+        .denied(Denial::Mode))
     }
 
     pub(crate) fn mode(&self) -> Mode {
@@ -118,13 +127,17 @@ impl Shared {
 
     /// Takes warnings about a master key for errors where the store is open for production.
     pub(super) fn refuse_warnings(&self, warnings: &[String]) -> Result<()> {
-        refuse_warnings(self.production, warnings)
+        self.noting(Event::new("read_master_key"), refuse_warnings(self.production, warnings))
     }
 
     /// The keyring's entry of a key, loaded when it is first asked for.
     pub(crate) fn entry(&self, key_id: &str) -> Result<Arc<Entry>> {
         check_key_id(key_id)?;
         self.ensure_fresh()?;
+        self.noting(Event::new(USE_KEY).key(key_id), self.load_entry(key_id))
+    }
+
+    fn load_entry(&self, key_id: &str) -> Result<Arc<Entry>> {
         let mut reader = lock(&self.reader);
         if let Some(entry) = reader.entries.get(key_id) {
             return Ok(Arc::clone(entry));
@@ -143,7 +156,7 @@ impl Shared {
     pub(crate) fn current(&self, entry: &Entry) -> Result<Loaded> {
         self.ensure_fresh()?;
         if entry.verified() < self.freshness.generation() {
-            self.reload(entry)?;
+            self.noting(Event::new(USE_KEY).key(entry.key_id()), self.reload(entry))?;
         }
         let loaded = entry.load();
         if loaded.is_none() {
@@ -179,7 +192,8 @@ impl Shared {
 
     /// Runs on verified records of one moment.
     pub(crate) fn read_verified<T>(&self, run: impl FnOnce(&Tree<'_>, &Arc<Kek>) -> Result<T>) -> Result<T> {
-        self.read(&mut lock(&self.reader), run)
+        let outcome = self.read(&mut lock(&self.reader), run);
+        self.noting(Event::new(READ), outcome)
     }
 
     /// As [`Shared::read_listing`], with the index of all keys and purposes.
@@ -191,7 +205,8 @@ impl Shared {
         let mut known = reader.index.take();
         let outcome = self.list(&mut reader, |tree| run(tree, KeyIndex::at(&mut known, tree)?));
         reader.index = known;
-        outcome
+        drop(reader);
+        self.noting(Event::new(READ), outcome)
     }
 
     /// Refuses to make something new with a current version that has expired. The clock is read where a version has
@@ -206,7 +221,8 @@ impl Shared {
 
     /// As [`Shared::read_verified`], for what mode metadata shows too: there, and only there, nothing is verified.
     pub(crate) fn read_listing<T>(&self, run: impl FnOnce(&Tree<'_>) -> Result<T>) -> Result<T> {
-        self.list(&mut lock(&self.reader), run)
+        let outcome = self.list(&mut lock(&self.reader), run);
+        self.noting(Event::new(READ), outcome)
     }
 
     /// As [`Shared::read_listing`], for who holds the lock.
@@ -254,7 +270,7 @@ impl Shared {
     /// Why there is no key to work with.
     #[cold]
     fn locked(&self) -> Error {
-        let denied = if self.closed.load(Ordering::Acquire) { None } else { self.require(Mode::Use).err() };
+        let denied = if self.closed.load(Ordering::Acquire) { None } else { self.allows(Mode::Use).err() };
         denied.unwrap_or_else(Error::closed)
     }
 
@@ -318,6 +334,7 @@ impl Shared {
 
     pub(crate) fn close(&self) {
         self.write_counts_down();
+        self.write_last_denials();
         self.closed.store(true, Ordering::Release);
         // From here on nobody begins anything; whoever has begun holds one of the locks.
         self.unlocked.store(None);
@@ -361,7 +378,10 @@ impl Shared {
         if self.freshness.failed_lately() && self.freshness.may_serve_stale() {
             return Ok(());
         }
-        match self.look(&mut reader) {
+        let looked = self.look(&mut reader);
+        drop(reader);
+        self.write_due_denials();
+        match looked {
             Err(error) if is_passing(&error) && self.freshness.may_serve_stale() => {
                 self.freshness.failed();
                 Ok(())

@@ -44,7 +44,7 @@ impl Store {
     /// be disabled and destroyed, the current one too. Archiving it again changes nothing.
     pub fn archive_key(&self, key_id: &str) -> Result<KeyInfo> {
         check_key_id(key_id)?;
-        self.shared.act(|act| {
+        self.shared.act(Event::new("archive_key").key(key_id), |act| {
             let (mut key, _) = verified_key(act, key_id)?;
             if !key.archived {
                 key.archived = true;
@@ -64,14 +64,14 @@ impl Store {
         reason: Option<&str>,
     ) -> Result<VersionInfo> {
         check_key_id(key_id)?;
-        self.shared.act(|act| {
+        self.shared.act(asked(change).key(key_id).version(version), |act| {
             let (key, versions) = verified_key(act, key_id)?;
             let mut row = version_row(&versions, key_id, version)?.clone();
             let (state, with_successor) = match verdict(&key, &row, change)? {
                 Verdict::Becomes(state) => (state, false),
                 Verdict::BecomesWithSuccessor(state) => (state, true),
                 // Only cancelling returns, and that is not done here.
-                Verdict::Unchanged | Verdict::Returns => return VersionInfo::from_row(&row),
+                Verdict::Unchanged | Verdict::Returns => return VersionInfo::from_row(&row, true),
                 Verdict::Refused(kind, advice) => return Err(refused(&row, kind, change, advice)),
             };
             if change == Change::Promote {
@@ -93,7 +93,7 @@ impl Store {
                     Event::new("rotate_key").key(key_id).version(version).detail("after a revocation"),
                 )?;
             }
-            VersionInfo::from_row(&row)
+            VersionInfo::from_row(&row, true)
         })
     }
 }
@@ -161,17 +161,20 @@ fn begin_use(act: &Act<'_>, key: &KeyRow, row: &mut VersionRow) -> Result<()> {
     act.rows().clear_current(&key.key_id)
 }
 
-fn record(act: &mut Act<'_>, row: &VersionRow, change: Change, reason: Option<&str>) -> Result<()> {
-    let event = match change {
+fn asked(change: Change) -> Event<'static> {
+    match change {
         Change::Promote => Event::new("promote_version"),
         _ => Event::new("set_version_state"),
-    };
+    }
+}
+
+fn record(act: &mut Act<'_>, row: &VersionRow, change: Change, reason: Option<&str>) -> Result<()> {
     let detail = match (change, reason) {
         (Change::Promote, _) => None,
         (_, None) => Some(row.state.clone()),
         (_, Some(reason)) => Some(format!("{}: {reason}", row.state)),
     };
-    let event = event.key(&row.key_id).version(row.version);
+    let event = asked(change).key(&row.key_id).version(row.version);
     act.record(match &detail {
         Some(detail) => event.detail(detail),
         None => event,

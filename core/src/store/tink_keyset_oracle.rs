@@ -30,16 +30,19 @@ fn keysets_go_to_tink_and_back() {
         ("aead", "AES256_GCM_RAW", true),
         ("aead", "XCHACHA20_POLY1305_RAW", true),
         ("deterministic", "AES256_SIV", false),
+        ("deterministic", "AES256_SIV", true),
         ("stream", "AES256_GCM_HKDF_1MB", false),
         ("mac", "HMAC_SHA256_256BITTAG", false),
         ("mac", "HMAC_SHA512_512BITTAG", false),
+        ("mac", "HMAC_SHA256_256BITTAG", true),
+        ("mac", "HMAC_SHA512_512BITTAG", true),
         ("derive", "HKDF_SHA256", false),
     ];
     for (kind, template, raw) in templates {
-        let made = tink.ask(&json!({"make": [kind, template]}));
+        let made = tink.ask(&json!({"make": [kind, template, raw]}));
         let binary = STANDARD.decode(made["binary"].as_str().unwrap()).unwrap();
         let made = made["json"].as_str().unwrap();
-        let id = format!("{kind}/{template}");
+        let id = format!("{kind}/{template}/{raw}");
         let options = exportable.clone().rotate(raw);
         for (form, bytes) in [("json", made.as_bytes()), ("binary", &binary)] {
             let id = format!("{id}/{form}");
@@ -49,7 +52,7 @@ fn keysets_go_to_tink_and_back() {
             let ours = text(&store, &id, KeysetProtection::InsecureCleartext);
             let same = if raw {
                 // The fresh version encrypts now; what Tink sealed opens here, without a prefix.
-                agree_raw(&mut tink, &store, &id, made)
+                agree_raw(&mut tink, &store, kind, &id, made)
             } else {
                 tink.ask(&json!({"same": [kind, made, ours]}))["same"] == true
             };
@@ -94,7 +97,7 @@ fn keysets_go_to_tink_and_back() {
         ("mac", "AES_CMAC"),
         ("derive", "HMAC_SHA256"),
     ] {
-        let made = tink.ask(&json!({"make": [kind, template]}));
+        let made = tink.ask(&json!({"make": [kind, template, false]}));
         let made = made["json"].as_str().unwrap().as_bytes();
         let error = store
             .import_keyset("no", made, KeysetProtection::InsecureCleartext, &exportable)
@@ -108,10 +111,13 @@ fn keysets_go_to_tink_and_back() {
     tink.end();
 }
 
-/// What Tink seals without a prefix opens here.
-fn agree_raw(tink: &mut Tink, store: &Store, id: &str, made: &str) -> bool {
-    let sealed = tink.ask(&json!({"seal": [made, STANDARD.encode(b"ada")]}));
+/// What Tink makes without a prefix opens and verifies here.
+fn agree_raw(tink: &mut Tink, store: &Store, kind: &str, id: &str, made: &str) -> bool {
+    let sealed = tink.ask(&json!({"seal": [kind, made, STANDARD.encode(b"ada")]}));
     let sealed = STANDARD.decode(sealed["sealed"].as_str().unwrap()).unwrap();
+    if kind == "mac" {
+        return store.key(id).unwrap().verify_mac(b"ada", &sealed).is_ok();
+    }
     sealed.len() < 64 && *store.decrypt(id, &sealed, b"aad").unwrap() == *b"ada"
 }
 

@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroize;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Denial, Error, ErrorKind, Result};
 use crate::hierarchy::{DekPlace, Wrappable};
 use crate::key::{Plaintext, PlaintextText};
 use crate::keyring::{Operation, VersionState};
@@ -45,11 +45,12 @@ impl Store {
         options: &ImportKey,
     ) -> Result<KeyInfo> {
         check_key_id(key_id)?;
-        self.shared.require(Mode::Admin)?;
+        let asked = Event::new("import_key").key(key_id);
+        self.shared.require(Mode::Admin, asked)?;
         let secret = decode(material, encoding)?;
         if options.as_version {
             options.check_as_version()?;
-            return self.shared.act(|act| {
+            return self.shared.act(asked, |act| {
                 import_version(act, key_id, secret, options.algorithm.as_deref())?;
                 verified_info(&act.tree, key_id)
             });
@@ -57,7 +58,7 @@ impl Store {
         let create = options.as_create();
         let draft = Draft::new(key_id, &create)?;
         check_material(draft.algorithm, &secret)?;
-        self.shared.act(|act| {
+        self.shared.act(asked, |act| {
             if act.verify(EntityId::key(key_id))? {
                 draft.accept_existing(act)?;
             }
@@ -104,7 +105,7 @@ impl Store {
         length: Option<usize>,
     ) -> Result<SecretBytes> {
         check_key_id(key_id)?;
-        self.shared.act(|act| {
+        self.shared.act(Event::new("export_key").key(key_id), |act| {
             let versions = verified_versions(&act.tree, key_id)?;
             let key = act.rows().key(key_id)?.ok_or_else(|| EntityId::key(key_id).damaged())?;
             require_exportable(&key)?;
@@ -174,6 +175,7 @@ pub(super) fn require_exportable(key: &KeyRow) -> Result<()> {
             key.key_id
         ),
     )
+    .denied(Denial::NotExportable)
     .with_key(&key.key_id))
 }
 

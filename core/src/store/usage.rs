@@ -34,13 +34,15 @@ pub struct VersionUsage {
     pub messages: u64,
     /// How many it may seal.
     pub limit: u64,
+    /// Whether it was verified: everywhere but in mode `metadata`, which shows what the file says.
+    pub verified: bool,
 }
 
 impl Store {
     /// The counts of all versions of a key, newest first. NotFound where there is no such key.
     pub fn key_usage(&self, key_id: &str) -> Result<Vec<VersionUsage>> {
         check_key_id(key_id)?;
-        self.shared.read_verified(|tree, _| {
+        self.shared.read_listing(|tree| {
             let versions = verified_versions(tree, key_id)?;
             tree.verify_entity(EntityId::usage(key_id))?;
             let counts = tree.rows().usage(key_id)?;
@@ -53,6 +55,7 @@ impl Store {
                     version: row.version,
                     messages: messages.map_or(0, |count| count.messages),
                     limit: limits::messages(algorithm),
+                    verified: tree.is_verified(),
                 });
             }
             Ok(usages)

@@ -103,11 +103,22 @@ impl Database {
 
     /// Runs in one write transaction, begun IMMEDIATE; an error undoes all of it.
     pub(crate) fn write<T>(&mut self, run: impl FnOnce(&dyn Rows) -> Result<T>) -> Result<T> {
+        self.write_within(self.options.busy_timeout, run)
+    }
+
+    /// As [`Database::write`], waiting no longer than `patience` where that is less than the busy timeout.
+    pub(crate) fn write_within<T>(
+        &mut self,
+        patience: Duration,
+        run: impl FnOnce(&dyn Rows) -> Result<T>,
+    ) -> Result<T> {
         if self.options.immutable {
             return Err(read_only());
         }
         self.refuse_replaced()?;
+        let patience = patience.min(self.options.busy_timeout);
         let connection = &mut self.connected()?.connection;
+        waiting::begin(patience);
         let transaction =
             connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(storage_error)?;
         let value = run(&SqliteRows::new(&transaction))?;
