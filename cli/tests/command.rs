@@ -619,8 +619,10 @@ fn what_was_damaged_is_set_aside() {
     assert_eq!(place.json(&["check", "-q"], b"")["quarantined"], 1);
     place.output(&["master-key", "rotate"], b"");
     // Without the key it is not said that anything was verified.
-    let shown = place.json(&["purpose", "list", "--mode", "metadata", "-q"], b"");
-    assert!(shown.as_array().unwrap().iter().all(|purpose| purpose["verified"] == false), "{shown}");
+    for noun in ["key", "purpose"] {
+        let shown = place.json(&[noun, "list", "--mode", "metadata", "-q"], b"");
+        assert!(shown.as_array().unwrap().iter().all(|one| one["verified"] == false), "{shown}");
+    }
 }
 
 #[test]

@@ -3,7 +3,9 @@
 mod common;
 
 use common::{Home, hostile, kind, milliseconds};
-use keyfold::{CreateKey, ErrorKind, ImportKey, KeyEncoding, KeyFilter, Mode, OpenOptions, limits};
+use keyfold::{
+    CreateKey, ErrorKind, ImportKey, KeyEncoding, KeyFilter, MasterKey, Mode, OpenOptions, Store, limits,
+};
 
 const DAMAGE: &str = "UPDATE key SET exportable = 1 WHERE key_id = 'bad'";
 
@@ -38,6 +40,12 @@ fn a_damaged_key_is_set_aside_and_the_rest_goes_on() {
     );
     let listed = store.list_keys(&KeyFilter::new()).unwrap();
     assert_eq!(listed.iter().map(|info| info.key_id.as_str()).collect::<Vec<_>>(), ["good"]);
+    let shown =
+        Store::open_with(home.path(), &MasterKey::default(), &OpenOptions::new().mode(Mode::Metadata))
+            .unwrap()
+            .list_keys(&KeyFilter::new())
+            .unwrap();
+    assert_eq!(shown.iter().map(|info| info.key_id.as_str()).collect::<Vec<_>>(), ["good"]);
     let aside = store.quarantined().unwrap();
     assert_eq!((aside[0].kind.as_str(), aside[0].id.as_str()), ("key", "bad"));
 

@@ -64,7 +64,11 @@ impl KeyIndex {
         let mut stored = tree.rows().key_ids()?;
         // The bytes of what was set aside were kept.
         if !aside.is_empty() {
-            stored.retain(|key_id| !aside.contains(&format!("{}/{key_id}", EntityKind::Key.name())));
+            let set_aside = |kind: EntityKind, id: &str| aside.contains(&format!("{}/{id}", kind.name()));
+            stored.retain(|key_id| !set_aside(EntityKind::Key, key_id));
+            // A tree that was verified has them no more; what is only shown, as it is stored, does.
+            index.keys.retain(|key| !set_aside(EntityKind::Key, &key.key_id));
+            index.purposes.retain(|(purpose, _)| !set_aside(EntityKind::Purpose, purpose));
         }
         if !stored.iter().eq(index.keys.iter().map(|key| &key.key_id)) {
             return Err(Error::integrity(
