@@ -207,6 +207,19 @@ impl std::fmt::Debug for KeysetProtection<'_> {
     }
 }
 
+/// Tink has AES-GCM and AES-GCM-SIV with keys of 16 bytes as well.
+fn refuse_aes128(id: u32, algorithm: Algorithm, secret: &SecretBytes) -> Result<()> {
+    if secret.len() != 16 || !matches!(algorithm, Algorithm::Aes256Gcm | Algorithm::Aes256GcmSiv) {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Unsupported,
+        format!(
+            "key {id} of the keyset is of AES-128, which keyfold has not; rotate to AES-256 in Tink first"
+        ),
+    ))
+}
+
 /// A keyset that was found to be one key of ours.
 struct Import {
     keyset: TinkKeyset,
@@ -228,6 +241,7 @@ impl Import {
                 )));
             }
             if let (Some(algorithm), Some(secret)) = (key.algorithm, &key.secret) {
+                refuse_aes128(key.id, algorithm, secret)?;
                 check_material(algorithm, secret)?;
             }
         }
