@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Drives tests/edge_inputs.json through the C interface, by way of ctypes.
 
-    KEYFOLD_LIBRARY=target/release/libkeyfold.so python3 tests/c/edge_inputs.py [part of a name]
+KEYFOLD_LIBRARY=target/release/libkeyfold.so python3 tests/c/edge_inputs.py [part of a name]
 """
 
 import ctypes
