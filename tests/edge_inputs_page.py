@@ -1,35 +1,48 @@
 """Writes docs/edge-inputs.md from tests/edge_inputs.json; with --check says whether it is up to date."""
 
-import json
 import pathlib
 import sys
 
+from edge_table import CASES, cases_for
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "edge-inputs.md"
+DOORS = {"rust": "Rust", "c": "C", "python": "Python", "node": "Node", "cli": "the command line"}
 HEAD = """# Edge inputs
 
 One table for every door: the same input gives the same error in Rust, C, Python, Node and on the command line. It is
-made of `tests/edge_inputs.json`, which each door's tests drive. Where a door cannot express a case at all (a wrong
-type in Rust, NULL in Node), it is left out there.
+made of `tests/edge_inputs.json`, which says each case in full, and which each door's tests drive: a driver runs every
+case that does not excuse its door, with a reason, and fails at an operation that it does not know. Of the {cases}
+cases {counts}.
 
-| call | case | gives | in |
+Python and Node run theirs twice, through the plain calls and through their asynchronous twins.
+
+| call | case | gives | not in |
 |---|---|---|---|
+"""
+NOTES = """
+## Why not
+
+Where a door cannot express a case, or answers it in its own way before the core is asked:
+
 """
 
 
-def row(case: dict[str, object]) -> str:
-    expect = case["expect"]
-    words = [str(word) for word in expect] if isinstance(expect, list) else [str(expect)]
-    gives = " or ".join("success" if word == "ok" else f"`KEYFOLD_{word}`" for word in words)
-    doors = case.get("doors")
-    where = ", ".join(str(door) for door in doors) if isinstance(doors, list) else "all"
+def row(case: dict[str, object], notes: list[str]) -> str:
+    gives = "success" if case["expect"] == "ok" else f"`KEYFOLD_{case['expect']}`"
     name = str(case["name"]).replace("|", r"\|")
+    excused = case.get("not_in", {})
+    assert isinstance(excused, dict)
+    where = ", ".join(f"{DOORS[door]} ({notes.index(reason) + 1})" for door, reason in excused.items())
     return f"| `{case['op']}` | {name} | {gives} | {where} |\n"
 
 
 def main() -> int:
-    cases = json.loads((ROOT / "tests" / "edge_inputs.json").read_text())["cases"]
-    page = HEAD + "".join(row(case) for case in cases)
+    notes = list(dict.fromkeys(reason for case in CASES for reason in case.get("not_in", {}).values()))
+    counts = [f"{DOORS[door]} runs {len(cases_for(door))}" for door in DOORS]
+    head = HEAD.format(cases=len(CASES), counts=", ".join(counts[:-1]) + f" and {counts[-1]}")
+    listed = "".join(f"{number}. {reason[0].upper()}{reason[1:]}.\n" for number, reason in enumerate(notes, 1))
+    page = head + "".join(row(case, notes) for case in CASES) + NOTES + listed
     if "--check" not in sys.argv:
         PAGE.write_text(page)
         return 0

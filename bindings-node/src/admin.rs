@@ -169,6 +169,6 @@ pub fn optional_version<'a>(js: Js<'a>, value: Value<'a>) -> Result<Option<u32>>
 
 fn version_number<'a>(js: Js<'a>, value: Value<'a>) -> Result<u32> {
     let number = js.whole(value, "version")?;
-    // There is no version of such a number, as the core says.
-    Ok(u32::try_from(number).unwrap_or(u32::MAX))
+    let too_much = || Error::new(ErrorKind::InvalidArgument, format!("version is at most {}", u32::MAX));
+    u32::try_from(number).map_err(|_| too_much())
 }

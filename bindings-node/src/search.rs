@@ -87,8 +87,8 @@ fn compound<'a>(
     let [key, fields, values, options, ..] = arguments else { return js.undefined() };
     let read_field = |value| js.text(value, "field");
     let read_value = |value| js.bytes_or_text(value, "the value");
-    // One more than may be, for the core to say so.
-    let most = limits::INDEX_FIELDS + 1;
+    // More than may be, for the core to say so.
+    let most = limits::INDEX_BATCH;
     let fields: Result<Vec<_>> = js.items(*fields, "the fields", most)?.into_iter().map(read_field).collect();
     let values: Result<Vec<_>> = js.items(*values, "the values", most)?.into_iter().map(read_value).collect();
     let (fields, values) = (fields?, values?);

@@ -599,8 +599,9 @@ fn key_options(given: &Bound<'_, PyAny>) -> Result<CreateKey> {
         match name {
             "exportable" => options.exportable = boolean(value, name)?,
             "exist_ok" => options.exist_ok = boolean(value, name)?,
-            "kind" => options.kind = Some(text(value, name)?.to_owned()),
-            "algorithm" | "purpose" | "description" | "labels" | "expires_in" if value.is_none() => {}
+            "kind" | "algorithm" | "purpose" | "description" | "labels" | "expires_in" if value.is_none() => {
+            }
+            "kind" => options.kind = optional_text(Some(value), name)?,
             "algorithm" => options.algorithm = optional_text(Some(value), name)?,
             "purpose" => options.purpose = optional_text(Some(value), name)?,
             "description" => options.description = optional_text(Some(value), name)?,

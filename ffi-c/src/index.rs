@@ -212,12 +212,10 @@ unsafe fn named<'a>(
     if count == 0 {
         return Err(invalid("count is 0; a compound index has at least one field"));
     }
+    // More than may be, for the core to say so.
+    let most = limits::INDEX_BATCH;
     // SAFETY: the same demand.
-    let (fields, values) = unsafe {
-        (
-            texts(fields, count, limits::INDEX_FIELDS, "fields")?,
-            present(values, count, limits::INDEX_FIELDS, "values")?,
-        )
-    };
+    let (fields, values) =
+        unsafe { (texts(fields, count, most, "fields")?, present(values, count, most, "values")?) };
     Ok(fields.into_iter().zip(values).collect())
 }

@@ -192,7 +192,7 @@ static void indexes(keyfold_store *store) {
     keyfold_buf_free(&one);
     REFUSES("values[1].data is NULL", keyfold_key_blind_index_compound(pii, fields, values, 2, NULL, &one, &error));
     REFUSES("count is 0", keyfold_key_blind_index_compound(pii, fields, values, 0, NULL, &one, &error));
-    FAILS(KEYFOLD_LIMIT_EXCEEDED, keyfold_key_blind_index_compound(pii, fields, values, 17, NULL, &one, &error));
+    FAILS(KEYFOLD_INVALID_ARGUMENT, keyfold_key_blind_index_compound(pii, fields, values, 17, NULL, &one, &error));
     OK(keyfold_index_report(values, 3, "{\"bits\": 8}", &out, &error));
     HAS(out, "\"rows\":2");
     HAS(out, "\"nulls\":1");

@@ -244,7 +244,7 @@ class Store:
         self,
         key_id: str,
         *,
-        kind: str = "aead",
+        kind: str | None = None,
         algorithm: str | None = None,
         purpose: str | None = None,
         exportable: bool = False,
@@ -259,6 +259,7 @@ class Store:
         Args:
             key_id: 1 to 255 letters, digits and `. _ : / -`.
             kind: `aead`; `deterministic`, for equality joins; `stream`, for files; `mac`; or `derive`.
+                Left out, that of the algorithm; without one either, `aead`.
             algorithm: Of `aead`: `AES256_GCM_SIV` (the default), `AES256_GCM`, `XAES256_GCM` or
                 `XCHACHA20_POLY1305`. The other kinds have one each.
             purpose: What it is for: pii, financial, medical, credentials, api, backup, or one that was

@@ -197,7 +197,7 @@ class Store:
         self,
         key_id: str,
         *,
-        kind: str = "aead",
+        kind: str | None = None,
         algorithm: str | None = None,
         purpose: str | None = None,
         exportable: bool = False,

@@ -84,6 +84,9 @@ pub(crate) fn open_recipient(
     recipients: &[RecipientRow],
     credential: &Credential,
 ) -> Result<OpenedRecipient> {
+    if recipients.is_empty() {
+        return Err(Error::integrity("the store has no recipients: it was damaged; restore a backup"));
+    }
     let mut damage = None;
     for row in recipients.iter().filter(|row| row.kind == credential.kind().name()) {
         let Some(parameters) = Parameters::from_json(&row.parameters, credential.kind()) else {

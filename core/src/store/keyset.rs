@@ -260,6 +260,19 @@ fn under_recipient(recipient: &RecipientKey) -> String {
     format!("to recipient {} of store {store}", recipient.recipient_id)
 }
 
+/// Tink has AES-GCM and AES-GCM-SIV with keys of 16 bytes as well.
+fn refuse_aes128(id: u32, algorithm: Algorithm, secret: &SecretBytes) -> Result<()> {
+    if secret.len() != 16 || !matches!(algorithm, Algorithm::Aes256Gcm | Algorithm::Aes256GcmSiv) {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Unsupported,
+        format!(
+            "key {id} of the keyset is of AES-128, which keyfold has not; rotate to AES-256 in Tink first"
+        ),
+    ))
+}
+
 /// A keyset that was found to be one key of ours.
 struct Import {
     keyset: TinkKeyset,
@@ -281,6 +294,7 @@ impl Import {
                 )));
             }
             if let (Some(algorithm), Some(secret)) = (key.algorithm, &key.secret) {
+                refuse_aes128(key.id, algorithm, secret)?;
                 check_material(algorithm, secret)?;
             }
         }

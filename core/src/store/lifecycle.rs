@@ -275,8 +275,10 @@ fn labels(labels: &BTreeMap<String, String>) -> Result<String> {
     if labels.len() > limits::LABELS {
         return Err(Error::limit(format!("a key has at most {} labels", limits::LABELS)));
     }
-    if labels.iter().any(|(name, value)| name.is_empty() || name.len().max(value.len()) > limits::LABEL_BYTES)
-    {
+    if labels.contains_key("") {
+        return Err(Error::invalid("a label has a name: it is empty"));
+    }
+    if labels.iter().any(|(name, value)| name.len().max(value.len()) > limits::LABEL_BYTES) {
         return Err(Error::limit(format!(
             "a label's name is 1 to {0} bytes, its value at most {0}",
             limits::LABEL_BYTES

@@ -173,7 +173,9 @@ impl KeyFilter {
         states.push(ARCHIVED);
         known("kind", self.kind.as_deref(), &kinds)?;
         known("algorithm", self.algorithm.as_deref(), &algorithms)?;
-        known("state", self.state.as_deref(), &states)
+        known("state", self.state.as_deref(), &states)?;
+        fits("after", self.after.as_deref(), limits::KEY_ID_BYTES)?;
+        fits("search", self.search.as_deref(), limits::DESCRIPTION_BYTES)
     }
 
     fn covers(&self, info: &KeyInfo, current: Option<&VersionRow>) -> bool {
@@ -197,6 +199,14 @@ impl KeyFilter {
             && self.labels.iter().all(|(name, value)| info.labels.get(name) == Some(value))
             && self.search.as_deref().is_none_or(found)
     }
+}
+
+/// No key has anything longer.
+fn fits(name: &str, value: Option<&str>, most: usize) -> Result<()> {
+    if value.is_some_and(|value| value.len() > most) {
+        return Err(Error::limit(format!("{name} is at most {most} bytes")));
+    }
+    Ok(())
 }
 
 fn known(name: &str, word: Option<&str>, words: &[&str]) -> Result<()> {

@@ -247,7 +247,7 @@ impl OpenOptions {
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct CreateKey {
-    /// `aead` (the default), `deterministic`, `stream`, `mac` or `derive`.
+    /// `aead`, `deterministic`, `stream`, `mac` or `derive`. Default: that of the algorithm, `aead` without one.
     pub kind: Option<String>,
     /// Name of the algorithm. Default: that of the kind, `AES256_GCM_SIV` for `aead`.
     pub algorithm: Option<String>,
