@@ -25,6 +25,7 @@ use crate::store::development::{self, MEMORY, Scratch};
 use crate::store::forking;
 use crate::store::options::{Mode, OpenOptions};
 use crate::store::shared::{Reader, Shared, Unlocked, unlock_with};
+use crate::store::upgrade::upgrade;
 use crate::sys::pages::{self, SecretBytes};
 
 /// A new store's first recipient is called by its kind and this.
@@ -218,7 +219,7 @@ impl<'a> Opening<'a> {
             self.make(&credential)?;
         }
         let mut held = forking::opening()?;
-        let mut reader = Database::new(&self.path, self.file_options())?;
+        let mut reader = Database::of_any_format(&self.path, self.file_options())?;
         let (store_id, recipients) = reader.read(|rows| Ok((rows.store()?.store_id, rows.recipients()?)))?;
         check_recipients(&recipients)?;
         let recipient = match credential.kind() {
@@ -232,8 +233,16 @@ impl<'a> Opening<'a> {
             }
             _ => open_recipient(&store_id, &recipients, &credential)?,
         };
-        let opened = reader.read(|rows| unlock(rows, recipient, self.anchor.as_ref()))?;
-        self.check(&opened)?;
+        let recipient = Arc::new(recipient);
+        let open = |rows: &dyn Rows, store| {
+            let opened = unlock(rows, store, Arc::clone(&recipient), self.anchor.as_ref())?;
+            self.check(&opened)?;
+            Ok(opened)
+        };
+        upgrade(&mut reader, &self.actor, self.now, |rows, store| {
+            open(rows, store)?.unlocked.ok_or_else(|| Error::internal("a store that was not unlocked"))
+        })?;
+        let opened = reader.read(|rows| open(rows, rows.store()?))?;
         Ok((opened, reader, warnings, held))
     }
 
@@ -324,10 +333,16 @@ pub(super) struct Opened {
 }
 
 /// From a master key to a verified root.
-pub(super) fn unlock_by(rows: &dyn Rows, credential: &Credential, anchor: Option<&Anchor>) -> Result<Opened> {
+pub(super) fn unlock_by(
+    rows: &dyn Rows,
+    store: &StoreRow,
+    credential: &Credential,
+    anchor: Option<&Anchor>,
+) -> Result<Opened> {
     let recipients = rows.recipients()?;
     check_recipients(&recipients)?;
-    unlock(rows, open_recipient(&rows.store()?.store_id, &recipients, credential)?, anchor)
+    let recipient = open_recipient(&store.store_id, &recipients, credential)?;
+    unlock(rows, store.clone(), Arc::new(recipient), anchor)
 }
 
 fn check_recipients(recipients: &[RecipientRow]) -> Result<()> {
@@ -338,11 +353,17 @@ fn check_recipients(recipients: &[RecipientRow]) -> Result<()> {
 }
 
 /// From a recipient's private key to a verified root.
-fn unlock(rows: &dyn Rows, recipient: OpenedRecipient, anchor: Option<&Anchor>) -> Result<Opened> {
+fn unlock(
+    rows: &dyn Rows,
+    store: StoreRow,
+    recipient: Arc<OpenedRecipient>,
+    anchor: Option<&Anchor>,
+) -> Result<Opened> {
     let identity = recipient.identity;
-    let (store, unlocked) = unlock_with(rows, rows.store()?, Arc::new(recipient))?;
+    let (store, unlocked) = unlock_with(rows, store, recipient)?;
     if let Some(anchor) = anchor {
-        check_anchor(&Tree::verify(rows, &unlocked.kek.records)?, &unlocked.audit, anchor)?;
+        let tree = Tree::verify_store(rows, &unlocked.kek.records, store.clone())?;
+        check_anchor(&tree, &unlocked.audit, anchor)?;
     }
     Ok(Opened {
         store_id: store.store_id,
@@ -418,6 +439,7 @@ impl Draft {
             insert_system_key(rows, &kek, store_id, AUDIT_KEY, *now, &audit_secret)?;
 
             let mut store = StoreRow {
+                format: rows.format()?,
                 store_id: *store_id,
                 created_at: *now,
                 generation: 0,

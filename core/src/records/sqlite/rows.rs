@@ -4,6 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
 use super::bulk;
 use super::errors::storage_error;
+use super::schema::read_format;
 use super::select::{index_root_row, key_row, select_index_roots, select_keys, select_versions, version_row};
 use crate::error::{Error, Result};
 use crate::records::rows::EntityRow;
@@ -16,6 +17,7 @@ use crate::records::{
 pub(super) struct SqliteRows<'a>(&'a Connection);
 
 impl<'a> SqliteRows<'a> {
+    /// Of a file whose format was judged in this transaction.
     pub(super) fn new(transaction: &'a Connection) -> Self {
         Self(transaction)
     }
@@ -49,13 +51,19 @@ impl<'a> SqliteRows<'a> {
 }
 
 impl Rows for SqliteRows<'_> {
+    fn format(&self) -> Result<u32> {
+        read_format(self.0)
+    }
+
     fn store(&self) -> Result<StoreRow> {
+        let format = self.format()?;
         let row = self.one(
             "SELECT store_id, created_at, generation, kek_version, wraps_signature, development, copied, purge_pending, \
              audit_sequence, audit_hash, nodes, root FROM store WHERE id = 1",
             [],
             |row| {
                 Ok(StoreRow {
+                    format: 0,
                     store_id: row.get(0)?,
                     created_at: row.get(1)?,
                     generation: row.get(2)?,
@@ -71,7 +79,7 @@ impl Rows for SqliteRows<'_> {
                 })
             },
         )?;
-        row.ok_or_else(|| {
+        row.map(|row| StoreRow { format, ..row }).ok_or_else(|| {
             Error::integrity("the store's own row is missing; keep the file and restore a backup")
         })
     }
