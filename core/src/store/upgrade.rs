@@ -330,7 +330,7 @@ mod tests {
     /// Killed at a moment of the upgrade, some of them half way through, the file is of one format or the other, whole.
     #[test]
     fn an_upgrade_that_is_killed_is_done_whole_or_not_at_all() {
-        let kills = if std::env::var("KEYFOLD_PROOF").is_ok_and(|form| form == "long") { 1_000 } else { 12 };
+        let kills = if std::env::var("KEYFOLD_PROOF").is_ok_and(|form| form == "long") { 300 } else { 12 };
         let home = Home::new();
         let original = home.bytes();
         let mut process = home.start("look", true);
