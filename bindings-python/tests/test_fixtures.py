@@ -1,5 +1,4 @@
-"""Stores of every released format, and all that they made: tests/fixtures/make.py wrote them, core/tests/fixtures.rs
-reads them too."""
+"""Stores of every released format, and all that they made. tests/fixtures/make.py wrote them."""
 
 from __future__ import annotations
 
@@ -22,7 +21,10 @@ def where(one: dict[str, Any]) -> dict[str, Any]:
     value = {"text": str, "integer": int, "bytes": bytes.fromhex}
     return {
         "context": {
-            field["name"]: value[form](field[form]) for field in one["context"] for form in value if form in field
+            field["name"]: value[form](field[form])
+            for field in one["context"]
+            for form in value
+            if form in field
         }
     }
 
