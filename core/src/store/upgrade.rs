@@ -99,7 +99,7 @@ mod tests {
                 let (backup, to) = (path.with_extension("backup"), path.with_extension("restored"));
                 match restore(&backup, &to, &master_key(), &RestoreOptions::new()) {
                     Ok(_) => tell(&seen(&to)),
-                    Err(error) => tell(&error.kind().name().to_owned()),
+                    Err(error) => tell(error.kind().name()),
                 }
             }
             "hold" => {

@@ -54,6 +54,10 @@ pub(super) fn statements_after(format: u32) -> impl Iterator<Item = &'static str
     steps().skip(format as usize - 1).flat_map(|step| step.statements).copied()
 }
 
+/// Set in the environment of a test's process that shall have a format more.
+#[cfg(test)]
+pub(crate) const NEXT_FORMAT: &str = "KEYFOLD_TEST_NEXT_FORMAT";
+
 /// One format more, so that upgrading can be tested while there is only one.
 #[cfg(test)]
 mod testing {
@@ -74,7 +78,3 @@ mod testing {
         *TOLD.get_or_init(|| std::env::var_os(super::NEXT_FORMAT).is_some())
     }
 }
-
-/// Set in the environment of a test's process that shall have a format more.
-#[cfg(test)]
-pub(crate) const NEXT_FORMAT: &str = "KEYFOLD_TEST_NEXT_FORMAT";
