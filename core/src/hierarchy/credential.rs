@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::limits;
-use crate::primitives::{Argon2Cost, argon2id, pbkdf2_sha256};
+use crate::primitives::{Argon2Cost, argon2id, equal, pbkdf2_sha256};
 use crate::sys::pages::SecretBytes;
 
 /// How a recipient's secret comes about. A secret is only tried where its own kind is.
@@ -65,6 +65,10 @@ impl Credential {
 
     pub(crate) fn cost(&self) -> Option<PasswordCost> {
         self.cost
+    }
+
+    pub(crate) fn has_secret(&self, other: &[u8]) -> bool {
+        equal(self.secret.expose(), other)
     }
 
     pub(crate) fn into_secret(self) -> SecretBytes {

@@ -24,6 +24,11 @@ const PUBLISHED: [&[u8; 32]; 12] = [
       \xdf\x4c\x2f\x87\xeb\xc0\x99\x2a\xb1\x77\xfb\xa5\x1d\xb9\x2c\x2a",
 ];
 
+/// The master key of the stores in `tests/fixtures`: SHA-256 of "keyfold: the master key of the fixture stores". They
+/// must open, so it is warned of, which production mode takes for an error.
+pub(super) const FIXTURES: &[u8; 32] = b"\xa0\xab\x6e\x32\xa1\xa1\x53\x59\x79\xf3\xec\xf9\xb5\x4a\xd7\x7c\
+      \x72\xb5\x5b\x9b\xd0\xd1\xf3\xbf\x9f\x6e\x68\xd3\x9f\xe1\x64\x24";
+
 /// Refuses a key that is published, repeats itself, or counts in even steps. A random key does neither.
 pub(super) fn refuse_known(key: &[u8; 32]) -> Result<()> {
     let repeats = (1..=16).any(|period| key[period..] == key[..32 - period]);

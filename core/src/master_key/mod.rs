@@ -193,6 +193,9 @@ impl MasterKey {
             }
             Source::AnyOf(all) => return resolve_first(all),
         };
+        if credential.has_secret(known::FIXTURES) {
+            warnings.push("this master key is published: it is the one of keyfold's own fixtures".to_owned());
+        }
         Ok(ResolvedMasterKey { credential, warnings })
     }
 }

@@ -2,10 +2,10 @@
 
 use std::convert::Infallible;
 
-use hpke::aead::{AeadTag, AesGcm256};
+use hpke::aead::{Aead, AeadTag, AesGcm256};
 use hpke::kdf::HkdfSha256;
 use hpke::kem::XWing;
-use hpke::rand_core::{TryCryptoRng, TryRng};
+use hpke::rand_core::{CryptoRng, TryCryptoRng, TryRng};
 use hpke::{
     Deserializable, HpkeError, Kem, OpModeR, OpModeS, Serializable, single_shot_open_inout_detached,
     single_shot_seal_with_rng,
@@ -23,12 +23,12 @@ pub(crate) const HPKE_ENCAPSULATED_LENGTH: usize = 1_120;
 /// Whether something can be sealed to these bytes.
 pub(crate) fn hpke_is_public_key(bytes: &[u8]) -> bool {
     // The crate checks ML-KEM's modulus as it encapsulates.
-    PublicKey::from_bytes(bytes).is_ok() && hpke_seal(bytes, b"", b"", b"").is_ok()
+    hpke_seal(bytes, b"", b"", b"").is_ok()
 }
 
 /// The public key of a private one, which is X-Wing's seed.
 pub(crate) fn hpke_public_key(private: &[u8; 32]) -> Result<Vec<u8>, Failure> {
-    let private = PrivateKey::from_bytes(private).map_err(|_| Failure)?;
+    let private = <XWing as Kem>::PrivateKey::from_bytes(private).map_err(|_| Failure)?;
     Ok(XWing::sk_to_pk(&private).to_bytes().to_vec())
 }
 
@@ -39,22 +39,9 @@ pub(crate) fn hpke_seal(
     aad: &[u8],
     plaintext: &[u8],
 ) -> Result<(Vec<u8>, Vec<u8>), Failure> {
-    let public = PublicKey::from_bytes(public).map_err(|_| Failure)?;
     let mut randomness = KernelRandomness::default();
-    let sealed = single_shot_seal_with_rng::<AesGcm256, HkdfSha256, XWing>(
-        &OpModeS::Base,
-        &public,
-        info,
-        plaintext,
-        aad,
-        &mut randomness,
-    );
-    match sealed {
-        Ok((encapsulated, ciphertext)) if !randomness.failed => {
-            Ok((encapsulated.to_bytes().to_vec(), ciphertext))
-        }
-        _ => Err(Failure),
-    }
+    let sealed = seal::<AesGcm256, XWing>(public, info, aad, plaintext, &mut randomness);
+    sealed.ok().filter(|_| !randomness.failed).ok_or(Failure)
 }
 
 /// Decrypts what [`hpke_seal`] made.
@@ -65,26 +52,43 @@ pub(crate) fn hpke_open(
     aad: &[u8],
     ciphertext: &[u8],
 ) -> Result<SecretBytes, Forged> {
-    open(private, encapsulated, info, aad, ciphertext).map_err(|_| Forged)
+    open::<AesGcm256, XWing>(private, encapsulated, info, aad, ciphertext).map_err(|_| Forged)
 }
 
-type PrivateKey = <XWing as Kem>::PrivateKey;
-type PublicKey = <XWing as Kem>::PublicKey;
-type EncappedKey = <XWing as Kem>::EncappedKey;
+/// With another AEAD or KEM than ours too, since the published vectors have those.
+pub(super) fn seal<A: Aead, K: Kem>(
+    public: &[u8],
+    info: &[u8],
+    aad: &[u8],
+    plaintext: &[u8],
+    randomness: &mut impl CryptoRng,
+) -> Result<(Vec<u8>, Vec<u8>), HpkeError> {
+    let public = K::PublicKey::from_bytes(public)?;
+    let (encapsulated, ciphertext) = single_shot_seal_with_rng::<A, HkdfSha256, K>(
+        &OpModeS::Base,
+        &public,
+        info,
+        plaintext,
+        aad,
+        randomness,
+    )?;
+    Ok((encapsulated.to_bytes().to_vec(), ciphertext))
+}
 
-fn open(
+/// Opens what [`seal`] made.
+pub(super) fn open<A: Aead, K: Kem>(
     private: &[u8; 32],
     encapsulated: &[u8],
     info: &[u8],
     aad: &[u8],
     ciphertext: &[u8],
 ) -> Result<SecretBytes, HpkeError> {
-    let private = PrivateKey::from_bytes(private)?;
-    let encapsulated = EncappedKey::from_bytes(encapsulated)?;
+    let private = K::PrivateKey::from_bytes(private)?;
+    let encapsulated = K::EncappedKey::from_bytes(encapsulated)?;
     let (body, tag) = ciphertext.split_last_chunk::<TAG_LENGTH>().ok_or(HpkeError::OpenError)?;
-    let tag = AeadTag::<AesGcm256>::from_bytes(tag)?;
+    let tag = AeadTag::<A>::from_bytes(tag)?;
     let mut plaintext = SecretBytes::copied(body);
-    single_shot_open_inout_detached::<AesGcm256, HkdfSha256, XWing>(
+    single_shot_open_inout_detached::<A, HkdfSha256, K>(
         &OpModeR::Base,
         &private,
         &encapsulated,

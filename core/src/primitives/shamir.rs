@@ -68,6 +68,45 @@ mod tests {
         places.iter().map(|place| copy(&shares[*place])).collect()
     }
 
+    /// Product in GF(2^8) modulo x^8 + x^4 + x^3 + x^2 + 1, bit by bit.
+    fn times(mut a: u8, mut b: u8) -> u8 {
+        let mut product = 0;
+        while b != 0 {
+            product ^= if b & 1 == 1 { a } else { 0 };
+            a = (a << 1) ^ if a & 0x80 == 0 { 0 } else { 0x1d };
+            b >>= 1;
+        }
+        product
+    }
+
+    /// The polynomial through these points at `x`, by Lagrange's formula.
+    fn interpolated(points: &[(u8, u8)], x: u8) -> u8 {
+        let inverse = |a: u8| (1..=255).find(|b| times(a, *b) == 1).unwrap();
+        let term = |(place, value): &(u8, u8)| {
+            let others = points.iter().filter(|(other, _)| other != place);
+            others.fold(*value, |term, (other, _)| times(times(term, x ^ other), inverse(place ^ other)))
+        };
+        points.iter().map(term).fold(0, |sum, term| sum ^ term)
+    }
+
+    /// No standard has vectors of it, so it is held against its definition.
+    #[test]
+    fn shares_are_points_of_polynomials() {
+        for (threshold, count) in [(2, 2), (2, 5), (3, 5), (7, 16), (16, 16)] {
+            let secret = SecretBytes::random(32).unwrap();
+            let shares = split_secret(&secret, threshold, count).unwrap();
+            let enough = &shares[usize::from(count - threshold)..];
+            for byte in 0..32 {
+                let points: Vec<_> =
+                    enough.iter().map(|share| (share.place, share.value.expose()[byte])).collect();
+                assert_eq!(interpolated(&points, 0), secret.expose()[byte]);
+                for share in &shares {
+                    assert_eq!(interpolated(&points, share.place), share.value.expose()[byte]);
+                }
+            }
+        }
+    }
+
     #[test]
     fn any_threshold_of_them_gives_the_secret() {
         let secret = SecretBytes::random(32).unwrap();

@@ -1,15 +1,21 @@
 //! Published vectors, tried on every backend that is built.
 
+use std::convert::Infallible;
+
+use hpke::rand_core::{TryCryptoRng, TryRng};
 use serde_json::Value;
 use shake::Shake128;
 use shake::digest::{ExtendableOutput, Update, XofReader};
 
 use super::aead::{CipherOf, TAG_LENGTH};
 use super::algorithm::Algorithm;
-use super::backend::{Backend, Forged, MacKey, SignatureKey};
+use super::backend::{AeadKey, Backend, Forged, MacKey, SignatureKey};
 use super::hash::{hkdf, mac};
 use super::hpke::hpke_public_key;
 use super::identity::verify;
+use super::siv::Siv;
+use super::xaes::Xaes;
+use crate::sys::pages::SecretBytes;
 
 /// Runs the tests below once for each backend.
 macro_rules! on_every_backend {
@@ -27,12 +33,14 @@ macro_rules! on_every_backend {
 
 on_every_backend! {
     rfc_8452_aes_256_gcm_siv xaes_256_gcm xaes_256_gcm_accumulated xchacha20_draft rfc_4231_hmac rfc_5869_hkdf
-    rfc_8032_ed25519 sha_256
+    rfc_8032_ed25519 sha_256 nist_aes_256_gcm nist_aes_256_cmac nist_sha_256 rfc_4231_hmac_sha512
+    rfc_8439_chacha20_poly1305 reference_ed25519
 }
 
 fn rfc_8452_aes_256_gcm_siv<B: Backend>() {
     let file = load(include_str!("../../../tests/vectors/rfc8452-aes256-gcm-siv.json"));
     assert_eq!(check_aead::<B>(Algorithm::Aes256GcmSiv, &file), 26);
+    report("rfc8452-aes256-gcm-siv", 26);
 }
 
 fn xaes_256_gcm<B: Backend>() {
@@ -42,19 +50,25 @@ fn xaes_256_gcm<B: Backend>() {
 
 const XAES: &str = include_str!("../../../tests/vectors/xaes-256-gcm.json");
 
-/// The digest over 10,000 messages; with KEYFOLD_LONG_TESTS set, over 1,000,000 too.
+/// The digest over 10,000 messages; in the long form over 1,000,000 too.
 fn xaes_256_gcm_accumulated<B: Backend>() {
     let file = load(XAES);
-    let limit = if std::env::var_os("KEYFOLD_LONG_TESTS").is_some() { 1_000_000 } else { 10_000 };
+    let limit = if long() { 1_000_000 } else { 10_000 };
     let mut run = 0;
     for expected in file["accumulated"].as_array().unwrap() {
         let messages = expected["messages"].as_u64().unwrap();
         if messages <= limit {
             assert_eq!(accumulate_xaes::<B>(messages).as_slice(), bytes(&expected["digest"]));
+            report(&format!("xaes-256-gcm accumulated over {messages}"), 1);
             run += 1;
         }
     }
-    assert!(run > 0);
+    assert_eq!(run, if long() { 2 } else { 1 });
+}
+
+/// Whether the long form of a proof was asked for.
+pub(super) fn long() -> bool {
+    std::env::var("KEYFOLD_PROOF").is_ok_and(|form| form == "long")
 }
 
 fn accumulate_xaes<B: Backend>(messages: u64) -> [u8; 32] {
@@ -156,6 +170,232 @@ fn sha_256<B: Backend>() {
     assert_eq!(B::sha256(&[long]).as_slice(), of_long);
 }
 
+/// Every test of the CAVP's two files that has our lengths; half of the second's are forgeries.
+fn nist_aes_256_gcm<B: Backend>() {
+    let file = load(include_str!("../../../tests/vectors/nist-aes256-gcm.json"));
+    let (mut sealed_again, mut forged) = (0, 0);
+    for test in tests(&file) {
+        let cipher = CipherOf::<B>::new(Algorithm::Aes256Gcm, &bytes(&test["key"]).try_into().unwrap());
+        let (nonce, aad, sealed) = (bytes(&test["nonce"]), bytes(&test["aad"]), bytes(&test["sealed"]));
+        let opened = open(&cipher, &nonce, &aad, &sealed);
+        if test["plaintext"].is_null() {
+            assert_eq!(opened, Err(Forged));
+            forged += 1;
+        } else {
+            let plaintext = bytes(&test["plaintext"]);
+            assert_eq!(seal(&cipher, &nonce, &aad, &plaintext), sealed);
+            assert_eq!(opened, Ok(plaintext));
+            sealed_again += 1;
+        }
+    }
+    assert_eq!(sealed_again + forged, 750);
+    assert!(forged > 150, "{forged}");
+    report("nist-aes256-gcm", 750);
+}
+
+/// The CMAC of one block, which XAES-256-GCM derives with; SP 800-38B has one such example.
+fn nist_aes_256_cmac<B: Backend>() {
+    let file = load(include_str!("../../../tests/vectors/nist-aes256-cmac.json"));
+    let mut run = 0;
+    for test in tests(&file) {
+        if let Ok(mut block) = <[u8; 16]>::try_from(bytes(&test["message"])) {
+            Xaes::<B>::new(&bytes(&test["key"]).try_into().unwrap()).cmac(&mut block).unwrap();
+            assert_eq!(block.as_slice(), bytes(&test["code"]));
+            run += 1;
+        }
+    }
+    assert_eq!((run, tests(&file).len()), (1, 4));
+    report("nist-aes256-cmac (one whole block; the other three are AES-SIV's business)", run);
+}
+
+fn nist_sha_256<B: Backend>() {
+    let file = load(include_str!("../../../tests/vectors/nist-sha256.json"));
+    for test in tests(&file) {
+        let message = bytes(&test["message"]);
+        let (first, second) = message.split_at(message.len() / 2);
+        assert_eq!(B::sha256(&[first, second]).as_slice(), bytes(&test["digest"]));
+    }
+    let chain = file["chain"].as_array().unwrap();
+    assert_eq!((tests(&file).len(), chain.len()), (65, 100));
+    let mut seed: [u8; 32] = bytes(&file["seed"]).try_into().unwrap();
+    for expected in chain {
+        let mut last = [seed; 3];
+        for _ in 0..1_000 {
+            last = [last[1], last[2], B::sha256(&[&last[0], &last[1], &last[2]])];
+        }
+        seed = last[2];
+        assert_eq!(seed.as_slice(), bytes(expected));
+    }
+    report("nist-sha256", 165);
+}
+
+fn rfc_4231_hmac_sha512<B: Backend>() {
+    let file = load(include_str!("../../../tests/vectors/rfc4231-hmac-sha512.json"));
+    for test in tests(&file) {
+        let code = B::Mac512::new(&bytes(&test["key"])).mac(&[&bytes(&test["message"])]);
+        assert_eq!(code.as_slice(), bytes(&test["code"]));
+    }
+    assert_eq!(tests(&file).len(), 6);
+    report("rfc4231-hmac-sha512", 6);
+}
+
+/// The last step of XChaCha20-Poly1305.
+fn rfc_8439_chacha20_poly1305<B: Backend>() {
+    let file = load(include_str!("../../../tests/vectors/rfc8439-chacha20-poly1305.json"));
+    for test in tests(&file) {
+        let key = B::ChaCha::new(&bytes(&test["key"]).try_into().unwrap());
+        let (nonce, aad, plaintext) = (bytes(&test["nonce"]), bytes(&test["aad"]), bytes(&test["plaintext"]));
+        let sealed = bytes(&test["sealed"]);
+        assert_eq!(seal_with(&key, &nonce, &aad, &plaintext), sealed);
+        assert_eq!(open_with(&key, &nonce, &aad, &sealed), Ok(plaintext));
+    }
+    assert_eq!(tests(&file).len(), 65);
+    report("rfc8439-chacha20-poly1305", 65);
+}
+
+fn reference_ed25519<B: Backend>() {
+    let file = load(include_str!("../../../tests/vectors/ed25519.json"));
+    for test in tests(&file) {
+        let signer = B::Signer::new(&bytes(&test["seed"]).try_into().unwrap());
+        let (public, message) = (signer.public(), bytes(&test["message"]));
+        assert_eq!(public.as_slice(), bytes(&test["public"]));
+        assert_eq!(signer.sign(&message).as_slice(), bytes(&test["signature"]));
+        assert_eq!(verify::<B>(&public, &message, &bytes(&test["signature"])), Ok(()));
+    }
+    assert_eq!(tests(&file).len(), 64);
+    report("ed25519", 64);
+}
+
+#[test]
+fn rfc_5297_aes_256_siv() {
+    let file = load(include_str!("../../../tests/vectors/rfc5297-aes256-siv.json"));
+    for test in tests(&file) {
+        let key = Siv::new(SecretBytes::copied(&bytes(&test["key"]))).unwrap();
+        let aad: Vec<Vec<u8>> = test["aad"].as_array().unwrap().iter().map(bytes).collect();
+        let [aad] = &aad[..] else { panic!("we have one element") };
+        let (plaintext, sealed) = (bytes(&test["plaintext"]), bytes(&test["sealed"]));
+        let mut data = plaintext.clone();
+        let iv = key.seal_in_place(aad, &mut data).unwrap();
+        assert_eq!([&iv[..], &data].concat(), sealed);
+        assert_eq!(key.open_in_place(aad, &mut data, &iv), Ok(()));
+        assert_eq!(data, plaintext);
+    }
+    assert_eq!(tests(&file).len(), 1);
+    report("rfc5297-aes256-siv", 1);
+}
+
+/// Some have a secret, associated data or a cost that keyfold does not take, so past its limits.
+#[test]
+fn rfc_9106_argon2id() {
+    let file = load(include_str!("../../../tests/vectors/rfc9106-argon2id.json"));
+    for test in tests(&file) {
+        let number = |name: &str| u32::try_from(test[name].as_u64().unwrap()).unwrap();
+        let (secret, expected) = (bytes(&test["secret"]), bytes(&test["output"]));
+        let mut builder = argon2::ParamsBuilder::new();
+        builder.m_cost(number("memory")).t_cost(number("passes")).p_cost(number("lanes"));
+        builder.output_len(expected.len());
+        builder.data(argon2::AssociatedData::new(&bytes(&test["data"])).unwrap());
+        let params = builder.build().unwrap();
+        let (kind, version) = (argon2::Algorithm::Argon2id, argon2::Version::V0x13);
+        let argon2 = argon2::Argon2::new_with_secret(&secret, kind, version, params).unwrap();
+        let mut output = vec![0; expected.len()];
+        super::password::fill(&argon2, &bytes(&test["password"]), &bytes(&test["salt"]), &mut output)
+            .unwrap();
+        assert_eq!(output, expected);
+    }
+    assert_eq!(tests(&file).len(), 6);
+    report("rfc9106-argon2id", 6);
+}
+
+#[test]
+fn rfc_7748_x25519() {
+    let file = load(include_str!("../../../tests/vectors/rfc7748-x25519.json"));
+    for test in tests(&file) {
+        let part = |name: &str| bytes(&test[name]).try_into().unwrap();
+        assert_eq!(x25519_dalek::x25519(part("scalar"), part("point")), part("result"));
+    }
+    assert_eq!(tests(&file).len(), 3);
+    report("rfc7748-x25519", 3);
+}
+
+#[test]
+fn nist_ml_kem_768() {
+    use ml_kem::kem::{Decapsulate, KeyExport};
+    let file = load(include_str!("../../../tests/vectors/nist-ml-kem-768.json"));
+    for test in tests(&file) {
+        let seed = [bytes(&test["d"]), bytes(&test["z"])].concat();
+        let key = ml_kem::ml_kem_768::DecapsulationKey::from_seed(seed[..].try_into().unwrap());
+        let public = key.encapsulation_key();
+        assert_eq!(public.to_bytes()[..], bytes(&test["public"]));
+        let message: ml_kem::B32 = bytes(&test["message"])[..].try_into().unwrap();
+        let (ciphertext, shared) = public.encapsulate_deterministic(&message);
+        assert_eq!(ciphertext[..], bytes(&test["ciphertext"]));
+        assert_eq!(shared[..], bytes(&test["shared"]));
+        assert_eq!(key.decapsulate(&ciphertext), shared);
+    }
+    assert_eq!(tests(&file).len(), 10);
+    report("nist-ml-kem-768", 10);
+}
+
+/// Our KEM and KDF with another AEAD, and our KDF and AEAD with another KEM: there are no vectors of all three.
+#[test]
+fn hpke_suites() {
+    use hpke::aead::{AesGcm256, ChaCha20Poly1305};
+    use hpke::kem::{X25519HkdfSha256, XWing};
+    let file = load(include_str!("../../../tests/vectors/hpke.json"));
+    for test in tests(&file) {
+        let part = |name: &str| bytes(&test[name]);
+        let private: [u8; 32] = part("private").try_into().unwrap();
+        let (info, aad, plaintext) = (part("info"), part("aad"), part("plaintext"));
+        let mut randomness = Given(part("randomness"));
+        let (sealed, opened) = match test["kem"].as_str().unwrap() {
+            "X-Wing" => {
+                assert_eq!(hpke_public_key(&private).unwrap(), part("public"));
+                let open = super::hpke::open::<ChaCha20Poly1305, XWing>;
+                let seal = super::hpke::seal::<ChaCha20Poly1305, XWing>;
+                (
+                    seal(&part("public"), &info, &aad, &plaintext, &mut randomness),
+                    open(&private, &part("encapsulated"), &info, &aad, &part("ciphertext")),
+                )
+            }
+            _ => {
+                let open = super::hpke::open::<AesGcm256, X25519HkdfSha256>;
+                let seal = super::hpke::seal::<AesGcm256, X25519HkdfSha256>;
+                (
+                    seal(&part("public"), &info, &aad, &plaintext, &mut randomness),
+                    open(&private, &part("encapsulated"), &info, &aad, &part("ciphertext")),
+                )
+            }
+        };
+        assert_eq!(sealed.unwrap(), (part("encapsulated"), part("ciphertext")));
+        assert_eq!(opened.unwrap().expose(), plaintext);
+    }
+    assert_eq!(tests(&file).len(), 2);
+    report("hpke", 2);
+}
+
+/// The randomness that a vector gives, to be drawn once.
+struct Given(Vec<u8>);
+
+impl TryRng for Given {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        unreachable!("bytes are drawn")
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        unreachable!("bytes are drawn")
+    }
+
+    fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), Infallible> {
+        out.copy_from_slice(&std::mem::take(&mut self.0));
+        Ok(())
+    }
+}
+
+impl TryCryptoRng for Given {}
+
 #[test]
 fn x_wing_public_keys() {
     let file = load(include_str!("../../../tests/vectors/x-wing.json"));
@@ -193,6 +433,14 @@ pub(super) fn seal<B: Backend>(cipher: &CipherOf<B>, nonce: &[u8], aad: &[u8], p
     sealed
 }
 
+/// As [`seal`], with a backend's own key.
+pub(super) fn seal_with(key: &impl AeadKey, nonce: &[u8], aad: &[u8], plaintext: &[u8]) -> Vec<u8> {
+    let mut sealed = plaintext.to_vec();
+    let tag = key.seal_in_place(nonce, aad, &mut sealed).unwrap();
+    sealed.extend(tag);
+    sealed
+}
+
 /// Opens ciphertext and tag, and sees to it that nothing is left of what does not verify.
 pub(super) fn open<B: Backend>(
     cipher: &CipherOf<B>,
@@ -200,13 +448,38 @@ pub(super) fn open<B: Backend>(
     aad: &[u8],
     sealed: &[u8],
 ) -> Result<Vec<u8>, Forged> {
+    opened(sealed, |data, tag| cipher.open_in_place(nonce, aad, data, tag))
+}
+
+/// As [`open`], with a backend's own key.
+pub(super) fn open_with(
+    key: &impl AeadKey,
+    nonce: &[u8],
+    aad: &[u8],
+    sealed: &[u8],
+) -> Result<Vec<u8>, Forged> {
+    opened(sealed, |data, tag| key.open_in_place(nonce, aad, data, tag))
+}
+
+fn opened(
+    sealed: &[u8],
+    open: impl FnOnce(&mut [u8], &[u8]) -> Result<(), Forged>,
+) -> Result<Vec<u8>, Forged> {
     let (data, tag) = sealed.split_at(sealed.len() - TAG_LENGTH);
     let mut data = data.to_vec();
-    let opened = cipher.open_in_place(nonce, aad, &mut data, tag);
+    let opened = open(&mut data, tag);
     if opened.is_err() {
         assert!(data.iter().all(|byte| *byte == 0), "what does not verify is wiped");
     }
     opened.map(|()| data)
+}
+
+fn tests(file: &Value) -> &Vec<Value> {
+    file["tests"].as_array().unwrap()
+}
+
+fn report(file: &str, run: usize) {
+    println!("proof: vectors {file}: {run} run");
 }
 
 fn load(text: &str) -> Value {

@@ -49,10 +49,16 @@ impl<B: Backend> Xaes<B> {
         for (counter, half) in (1..).zip(key.as_chunks_mut().0) {
             *half = [0, counter, b'X', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
             half[4..].copy_from_slice(salt);
-            half.iter_mut().zip(self.subkey).for_each(|(byte, mask)| *byte ^= mask);
-            self.block.encrypt(half)?;
+            self.cmac(half)?;
         }
         Ok(Wiped::new(B::Gcm::new(&key)))
+    }
+
+    /// Puts the CMAC (NIST SP 800-38B) of one whole block in its place.
+    #[inline]
+    pub(super) fn cmac(&self, block: &mut [u8; 16]) -> Result<(), Failure> {
+        block.iter_mut().zip(self.subkey).for_each(|(byte, mask)| *byte ^= mask);
+        self.block.encrypt(block)
     }
 }
 

@@ -6,6 +6,8 @@ use crate::records::EntityKind;
 /// The one row that describes the store.
 #[derive(Clone, Debug)]
 pub(crate) struct StoreRow {
+    /// Of the file: what its rows are and what their MACs cover. Not in the row, but under the root's MAC.
+    pub(crate) format: u32,
     pub(crate) store_id: [u8; 16],
     pub(crate) created_at: i64,
     /// Counts administrative acts.
@@ -157,6 +159,8 @@ pub(crate) struct AuditRow {
 
 /// What a database offers inside one transaction. Nothing here is verified: that is the tree's work.
 pub(crate) trait Rows {
+    /// The format of the file.
+    fn format(&self) -> Result<u32>;
     fn store(&self) -> Result<StoreRow>;
     fn put_store(&self, row: &StoreRow) -> Result<()>;
 

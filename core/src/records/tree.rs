@@ -390,6 +390,7 @@ impl<'a> Tree<'a> {
 
 fn root_mac(records_key: &HmacKey, store: &StoreRow) -> Mac {
     let encoding = Encoding::new("keyfold/v1/root")
+        .integer(store.format.into())
         .bytes(&store.store_id)
         .integer(store.created_at)
         .integer(store.generation as i64)

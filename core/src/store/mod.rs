@@ -34,6 +34,7 @@ mod tink_oracle;
 mod tink_stream_oracle;
 mod transfer;
 mod transfer_options;
+mod upgrade;
 mod usage;
 #[cfg(test)]
 mod usage_limit;

@@ -25,6 +25,7 @@ use crate::store::development::{self, MEMORY, Scratch};
 use crate::store::forking;
 use crate::store::options::{Mode, OpenOptions};
 use crate::store::shared::{Reader, Shared, Unlocked, unlock_with};
+use crate::store::upgrade::upgrade;
 use crate::sys::pages::{self, SecretBytes};
 
 /// A new store's first recipient is called by its kind and this.
@@ -213,7 +214,7 @@ impl<'a> Opening<'a> {
             self.make(&credential)?;
         }
         let mut held = forking::opening()?;
-        let mut reader = Database::new(&self.path, self.file_options())?;
+        let mut reader = Database::of_any_format(&self.path, self.file_options())?;
         let (store_id, recipients) = reader.read(|rows| Ok((rows.store()?.store_id, rows.recipients()?)))?;
         check_recipients(&recipients)?;
         let recipient = match credential.kind() {
@@ -227,11 +228,19 @@ impl<'a> Opening<'a> {
             }
             _ => open_recipient(&store_id, &recipients, &credential)?,
         };
+        let recipient = Arc::new(recipient);
+        let open = |rows: &dyn Rows, store| -> Result<(Opened, Root)> {
+            let (opened, root) = unlock(rows, store, Arc::clone(&recipient), self.anchor.as_ref())?;
+            self.check(&opened)?;
+            Ok((opened, root))
+        };
+        upgrade(&mut reader, &self.actor, self.now, |rows, store| {
+            open(rows, store)?.0.unlocked.ok_or_else(|| Error::internal("a store that was not unlocked"))
+        })?;
         let (opened, root) = reader.read_at(|rows, moment| {
-            let (opened, root) = unlock(rows, recipient, self.anchor.as_ref())?;
+            let (opened, root) = open(rows, rows.store()?)?;
             Ok((opened, (moment, root)))
         })?;
-        self.check(&opened)?;
         Ok((opened, Reader::new(reader, Some(root)), warnings, held))
     }
 
@@ -323,11 +332,16 @@ pub(super) struct Opened {
 }
 
 /// From a master key to a verified root.
-pub(super) fn unlock_by(rows: &dyn Rows, credential: &Credential, anchor: Option<&Anchor>) -> Result<Opened> {
+pub(super) fn unlock_by(
+    rows: &dyn Rows,
+    store: &StoreRow,
+    credential: &Credential,
+    anchor: Option<&Anchor>,
+) -> Result<Opened> {
     let recipients = rows.recipients()?;
     check_recipients(&recipients)?;
-    let recipient = open_recipient(&rows.store()?.store_id, &recipients, credential)?;
-    Ok(unlock(rows, recipient, anchor)?.0)
+    let recipient = open_recipient(&store.store_id, &recipients, credential)?;
+    Ok(unlock(rows, store.clone(), Arc::new(recipient), anchor)?.0)
 }
 
 fn check_recipients(recipients: &[RecipientRow]) -> Result<()> {
@@ -338,11 +352,17 @@ fn check_recipients(recipients: &[RecipientRow]) -> Result<()> {
 }
 
 /// From a recipient's private key to a verified root.
-fn unlock(rows: &dyn Rows, recipient: OpenedRecipient, anchor: Option<&Anchor>) -> Result<(Opened, Root)> {
+fn unlock(
+    rows: &dyn Rows,
+    store: StoreRow,
+    recipient: Arc<OpenedRecipient>,
+    anchor: Option<&Anchor>,
+) -> Result<(Opened, Root)> {
     let identity = recipient.identity;
-    let (root, unlocked) = unlock_with(rows, rows.store()?, Arc::new(recipient))?;
+    let (root, unlocked) = unlock_with(rows, store, recipient)?;
     if let Some(anchor) = anchor {
-        check_anchor(&Tree::verify(rows, &unlocked.kek.records)?, &unlocked.audit, anchor)?;
+        let tree = Tree::under(rows, &unlocked.kek.records, root.clone());
+        check_anchor(&tree, &unlocked.audit, anchor)?;
     }
     let store = root.store();
     let opened = Opened {
@@ -420,6 +440,7 @@ impl Draft {
             insert_system_key(rows, &kek, store_id, AUDIT_KEY, *now, &audit_secret)?;
 
             let mut store = StoreRow {
+                format: rows.format()?,
                 store_id: *store_id,
                 created_at: *now,
                 generation: 0,

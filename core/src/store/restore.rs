@@ -20,6 +20,7 @@ use crate::store::open::{Opened, default_actor, unlock_by};
 use crate::store::options::from_json;
 use crate::store::rekey::NextKek;
 use crate::store::shared::Unlocked;
+use crate::store::upgrade::upgrade;
 use crate::store::usage::settle_copy;
 use crate::store::{OpenOptions, anchor_of, forking};
 use crate::time::{Clock, Timestamp, deserialize_duration};
@@ -167,7 +168,7 @@ pub fn restore(
         allow_network_fs: options.allow_network_fs,
         immutable: false,
     };
-    let backup = Database::new(source, file_options.clone())?;
+    let backup = Database::of_any_format(source, file_options.clone())?;
     refuse_itself(source, path)?;
     refuse_cut(source)?;
     // Callbacks run before any lock is taken.
@@ -177,7 +178,8 @@ pub fn restore(
     let _opening = forking::opening()?;
     let mut existing = existing(path, &file_options)?;
     let target = existing.as_ref().map_or(path, Database::path).to_owned();
-    let (copy, opened) = verified_copy(backup, &target, &file_options, &credentials, anchor.as_ref(), now)?;
+    let (copy, opened) =
+        verified_copy(backup, &target, &file_options, &credentials, anchor.as_ref(), (&actor, now))?;
     if let Some(expected) = &options.fingerprint
         && !equal(expected.as_bytes(), opened.fingerprint.as_bytes())
     {
@@ -345,9 +347,19 @@ fn credentials(master_key: &MasterKey) -> Result<Vec<Credential>> {
 
 /// What the first of these opens that opens anything.
 fn unlock_any(rows: &dyn Rows, credentials: &[Credential], anchor: Option<&Anchor>) -> Result<Opened> {
+    unlock_any_as(rows, &rows.store()?, credentials, anchor)
+}
+
+/// As [`unlock_any`], of a store's row that was just read.
+fn unlock_any_as(
+    rows: &dyn Rows,
+    store: &StoreRow,
+    credentials: &[Credential],
+    anchor: Option<&Anchor>,
+) -> Result<Opened> {
     let mut refused = Error::internal("no master key to try");
     for credential in credentials {
-        match unlock_by(rows, credential, anchor) {
+        match unlock_by(rows, store, credential, anchor) {
             Err(error) if error.kind() == ErrorKind::WrongMasterKey => refused = error,
             outcome => return outcome,
         }
@@ -362,11 +374,15 @@ fn verified_copy(
     options: &FileOptions,
     credentials: &[Credential],
     anchor: Option<&Anchor>,
-    now: i64,
+    (actor, now): (&str, i64),
 ) -> Result<(Copy, Opened)> {
     let copy = Copy::of(&mut backup, target, options, &|_, _| {})?;
     backup.close();
-    let mut database = copy.database()?;
+    let mut database = copy.of_any_format()?;
+    upgrade(&mut database, actor, now, |rows, store| {
+        let opened = unlock_any_as(rows, &store, credentials, anchor)?;
+        opened.unlocked.ok_or_else(|| Error::internal("a backup that was not unlocked"))
+    })?;
     let opened = database.read(|rows| unlock_any(rows, credentials, anchor))?;
     let report = check_database(&mut database, now, &|_| {
         opened.unlocked.clone().ok_or_else(|| Error::internal("a backup that was not unlocked"))

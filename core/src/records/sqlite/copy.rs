@@ -36,6 +36,11 @@ impl Copy {
         Database::new(self.draft.path(), self.options.clone())
     }
 
+    /// As [`Copy::database`], where an earlier keyfold may have made what was copied.
+    pub(crate) fn of_any_format(&self) -> Result<Database> {
+        Database::of_any_format(self.draft.path(), self.options.clone())
+    }
+
     /// Gives the copy its name, unless there is a file of that name. `database` is its only connection.
     pub(crate) fn publish(self, mut database: Database) -> Result<()> {
         database.fold()?;

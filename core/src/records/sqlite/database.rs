@@ -14,6 +14,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use super::errors::storage_error;
 use super::rows::{self, SqliteRows};
 use super::schema;
+use super::steps;
 use super::waiting;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits;
@@ -36,6 +37,8 @@ pub(crate) struct Database {
     /// The file that was opened first, whatever now stands at its path.
     file: Option<(u64, u64)>,
     connection: Option<Connected>,
+    /// Files of earlier formats are taken too: they are to be upgraded.
+    earlier: bool,
 }
 
 /// What a read transaction sees. Equal moments: nobody committed between them.
@@ -69,12 +72,23 @@ impl Database {
         if !options.allow_network_fs {
             refuse_network(&path)?;
         }
-        Ok(Self { path, options, file: None, connection: None })
+        Ok(Self { path, options, file: None, connection: None, earlier: false })
+    }
+
+    /// As [`Database::new`], for a file that an earlier keyfold may have made. [`Database::upgrade`] ends that.
+    pub(crate) fn of_any_format(path: &Path, options: FileOptions) -> Result<Self> {
+        Ok(Self { earlier: true, ..Self::new(path, options)? })
     }
 
     /// Another connection, to come, to the very file that this one has opened.
     pub(crate) fn sibling(&self) -> Self {
-        Self { path: self.path.clone(), options: self.options.clone(), file: self.file, connection: None }
+        Self {
+            path: self.path.clone(),
+            options: self.options.clone(),
+            file: self.file,
+            connection: None,
+            earlier: self.earlier,
+        }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -93,9 +107,11 @@ impl Database {
     /// As [`Database::read`], with the moment that it is of.
     pub(crate) fn read_at<T>(&mut self, run: impl FnOnce(&dyn Rows, Moment) -> Result<T>) -> Result<T> {
         self.refuse_replaced()?;
+        let earlier = self.earlier;
         let connected = self.connected()?;
         let number = connected.number;
         let transaction = connected.connection.transaction().map_err(storage_error)?;
+        judge_format(&transaction, earlier)?;
         // The first look fixes the moment.
         let moment = Moment { connection: number, commits: data_version(&transaction)? };
         run(&SqliteRows::new(&transaction), moment)
@@ -121,11 +137,39 @@ impl Database {
         waiting::begin(patience);
         let transaction =
             connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(storage_error)?;
+        judge_format(&transaction, false)?;
         let value = run(&SqliteRows::new(&transaction))?;
         transaction.commit().map_err(storage_error)?;
         // What was written into a file that nobody finds any more is not acknowledged.
         self.refuse_replaced()?;
         Ok(value)
+    }
+
+    /// Brings a file of an earlier format to this build's, in one transaction: its schema, then with `run` its rows,
+    /// which hears of the earlier format. Nothing is done where the file, by now, has this build's.
+    pub(crate) fn upgrade(&mut self, run: impl FnOnce(&dyn Rows, u32) -> Result<()>) -> Result<()> {
+        if self.read(|rows| rows.format())? == steps::format() {
+            self.earlier = false;
+            return Ok(());
+        }
+        if self.options.immutable {
+            return Err(earlier_format());
+        }
+        let connection = &mut self.connected()?.connection;
+        let transaction =
+            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(storage_error)?;
+        let from = schema::read_format(&transaction)?;
+        if from < steps::format() {
+            schema::check(&transaction)?;
+            schema::upgrade(&transaction, from)?;
+            run(&SqliteRows::new(&transaction), from)?;
+            transaction.commit().map_err(storage_error)?;
+        } else {
+            drop(transaction);
+        }
+        self.refuse_replaced()?;
+        self.earlier = false;
+        Ok(())
     }
 
     /// Whether others may have committed since [`Database::settle`]; true as well for a new connection.
@@ -271,6 +315,7 @@ impl Database {
             }
         };
         schema::check(&connection)?;
+        judge_format(&connection, self.earlier)?;
         if !self.options.immutable {
             require_wal(&connection)?;
         }
@@ -314,6 +359,22 @@ impl Database {
         self.disconnect();
         Err(problem)
     }
+}
+
+/// The file may have been upgraded by a newer keyfold since the connection was made: each transaction looks again.
+fn judge_format(connection: &Connection, earlier: bool) -> Result<()> {
+    if schema::read_format(connection)? < steps::format() && !earlier {
+        return Err(earlier_format());
+    }
+    Ok(())
+}
+
+fn earlier_format() -> Error {
+    Error::new(
+        ErrorKind::Unsupported,
+        "an earlier keyfold made this store; open it once with its master key, and where it can be written, which \
+         upgrades it",
+    )
 }
 
 /// Opens a connection and turns SQLite's defences on before anything is read.

@@ -8,8 +8,11 @@ mod errors;
 mod rows;
 mod schema;
 mod select;
+mod steps;
 mod waiting;
 
 pub(crate) use copy::Copy;
 pub(crate) use create::create;
 pub(crate) use database::{Database, FileOptions, Moment};
+#[cfg(test)]
+pub(crate) use steps::NEXT_FORMAT;

@@ -4,6 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
 use super::bulk;
 use super::errors::storage_error;
+use super::schema::read_format;
 use super::select::{
     BUCKET, INDEX_ROOTS, KEY, NODE_LEAVES, USED_FIRST, VERSIONS, index_root_row, key_row, version_row,
 };
@@ -26,6 +27,7 @@ pub(super) fn prepare(connection: &Connection) -> Result<()> {
 pub(super) struct SqliteRows<'a>(&'a Connection);
 
 impl<'a> SqliteRows<'a> {
+    /// Of a file whose format was judged in this transaction.
     pub(super) fn new(transaction: &'a Connection) -> Self {
         Self(transaction)
     }
@@ -59,13 +61,19 @@ impl<'a> SqliteRows<'a> {
 }
 
 impl Rows for SqliteRows<'_> {
+    fn format(&self) -> Result<u32> {
+        read_format(self.0)
+    }
+
     fn store(&self) -> Result<StoreRow> {
+        let format = self.format()?;
         let row = self.one(
             "SELECT store_id, created_at, generation, kek_version, wraps_signature, development, copied, purge_pending, \
              audit_sequence, audit_hash, nodes, root FROM store WHERE id = 1",
             [],
             |row| {
                 Ok(StoreRow {
+                    format: 0,
                     store_id: row.get(0)?,
                     created_at: row.get(1)?,
                     generation: row.get(2)?,
@@ -81,7 +89,7 @@ impl Rows for SqliteRows<'_> {
                 })
             },
         )?;
-        row.ok_or_else(|| {
+        row.map(|row| StoreRow { format, ..row }).ok_or_else(|| {
             Error::integrity("the store's own row is missing; keep the file and restore a backup")
         })
     }

@@ -3,17 +3,19 @@
 use rusqlite::Connection;
 
 use super::errors::storage_error;
+use super::steps;
 use crate::error::{Error, ErrorKind, Result};
 
 /// "kfld" in ASCII: marks the file as a keyfold store.
 pub(super) const APPLICATION_ID: i32 = 0x6b66_6c64;
-/// Counts the steps of the schema.
-pub(super) const SCHEMA_VERSION: i32 = 1;
 
-/// Every object of the schema: its type, name and exact text. There is no other: no trigger, no view, and no
-/// automatic index either (each table's primary key is its tree). Those with a number for a key are tables by rowid:
-/// without one, looking for a row reads whole rows on the way, and a node is 8 KiB.
-const OBJECTS: [(&str, &str, &str); 15] = [
+/// An object of the schema: its type, name and exact text.
+pub(super) type Object = (&'static str, &'static str, &'static str);
+
+/// Every object of format 1. There is no other: no trigger, no view, and no automatic index either (each table's
+/// primary key is its tree). Those with a number for a key are tables by rowid: without one, looking for a row reads
+/// whole rows on the way, and a node is 8 KiB.
+pub(super) const OBJECTS: [Object; 15] = [
     (
         "table",
         "store",
@@ -190,37 +192,65 @@ const OBJECTS: [(&str, &str, &str); 15] = [
 
 /// Writes the schema into an empty file.
 pub(super) fn install(connection: &Connection) -> Result<()> {
-    for (_, _, statement) in OBJECTS {
+    for (_, _, statement) in steps::objects(steps::format()) {
         connection.execute_batch(statement).map_err(storage_error)?;
     }
     connection.pragma_update(None, "application_id", APPLICATION_ID).map_err(storage_error)?;
-    connection.pragma_update(None, "user_version", SCHEMA_VERSION).map_err(storage_error)
+    write_format(connection, steps::format())
 }
 
 /// Refuses a file that is no store, that a newer keyfold made, or whose schema has anything planted in it.
 pub(super) fn check(connection: &Connection) -> Result<()> {
-    let number = |name: &str| -> Result<i32> {
-        connection.pragma_query_value(None, name, |row| row.get(0)).map_err(storage_error)
-    };
-    if number("application_id")? != APPLICATION_ID {
+    let id: i32 =
+        connection.pragma_query_value(None, "application_id", |row| row.get(0)).map_err(storage_error)?;
+    if id != APPLICATION_ID {
         return Err(foreign());
     }
-    let version = number("user_version")?;
-    if version > SCHEMA_VERSION {
-        return Err(Error::new(
-            ErrorKind::Unsupported,
-            format!(
-                "a newer keyfold made this store (schema {version}, this build knows {SCHEMA_VERSION}); upgrade keyfold"
-            ),
-        ));
-    }
-    if version != SCHEMA_VERSION || !matches(connection)? {
-        return Err(Error::integrity(
-            "the database schema is not keyfold's: tables, indexes, triggers or views were changed or added; \
-             keep the file and restore a backup",
-        ));
+    let format = read_format(connection)?;
+    if !matches(connection, format)? {
+        return Err(changed());
     }
     Ok(())
+}
+
+/// The format of the file as of this transaction; an error for one that a newer keyfold made.
+pub(super) fn read_format(connection: &Connection) -> Result<u32> {
+    let mut statement = connection.prepare_cached("PRAGMA user_version").map_err(storage_error)?;
+    let version: i32 = statement.query_row([], |row| row.get(0)).map_err(storage_error)?;
+    let known = steps::format();
+    match u32::try_from(version) {
+        Ok(format) if format > known => Err(Error::new(
+            ErrorKind::Unsupported,
+            format!(
+                "a newer keyfold made or upgraded this store (format {format}, this build knows {known}); upgrade keyfold"
+            ),
+        )),
+        Ok(format) if format > 0 => Ok(format),
+        _ => Err(changed()),
+    }
+}
+
+fn write_format(connection: &Connection, format: u32) -> Result<()> {
+    connection.pragma_update(None, "user_version", format).map_err(storage_error)
+}
+
+/// Brings the schema of a file from its format to this build's, in the caller's transaction.
+pub(super) fn upgrade(connection: &Connection, from: u32) -> Result<()> {
+    for statement in steps::statements_after(from) {
+        connection.execute_batch(statement).map_err(storage_error)?;
+    }
+    write_format(connection, steps::format())?;
+    if !matches(connection, steps::format())? {
+        return Err(Error::internal("an upgraded file has another schema than a new one"));
+    }
+    Ok(())
+}
+
+fn changed() -> Error {
+    Error::integrity(
+        "the database schema is not keyfold's: tables, indexes, triggers or views were changed or added; \
+         keep the file and restore a backup",
+    )
 }
 
 /// The error for a file that is something else.
@@ -231,7 +261,9 @@ pub(super) fn foreign() -> Error {
     )
 }
 
-fn matches(connection: &Connection) -> Result<bool> {
+/// Whether the file has what this format prescribes, and nothing else.
+fn matches(connection: &Connection, format: u32) -> Result<bool> {
+    let objects = steps::objects(format);
     let mut statement = connection
         .prepare("SELECT type, name, sql FROM sqlite_schema ORDER BY rowid")
         .map_err(storage_error)?;
@@ -240,7 +272,7 @@ fn matches(connection: &Connection) -> Result<bool> {
     while let Some(row) = rows.next().map_err(storage_error)? {
         let object: (String, String, Option<String>) =
             (|| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))().map_err(storage_error)?;
-        let expected = OBJECTS.get(found);
+        let expected = objects.get(found);
         if expected.is_none_or(|(kind, name, text)| {
             (object.0.as_str(), object.1.as_str(), object.2.as_deref()) != (*kind, *name, Some(*text))
         }) {
@@ -248,5 +280,5 @@ fn matches(connection: &Connection) -> Result<bool> {
         }
         found += 1;
     }
-    Ok(found == OBJECTS.len())
+    Ok(found == objects.len())
 }
