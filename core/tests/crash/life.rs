@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use keyfold::{CreateKey, ErrorKind, KeysetFormat, KeysetProtection, OpenOptions, Store, VersionState};
+use keyfold::{
+    CreateKey, ErrorKind, IndexScope, KeysetFormat, KeysetProtection, OpenOptions, Store, VersionState,
+};
 
 use crate::common::{Home, Process, Random, hex, kind, names, unhex};
 use crate::files::{Wraps, assert_gone, damage, is_aside, kek_version, wraps, wraps_as_left};
@@ -51,7 +53,8 @@ struct Said {
 impl<'a> Life<'a> {
     pub fn new(home: &'a Home, space: &'static str, random: Random, tally: &'a Tally) -> Self {
         let folder = home.folder.path().to_owned();
-        let planner = Planner { space: space.to_owned(), random, folder, keyset: keyset(), names: 0 };
+        let planner =
+            Planner { space: space.to_owned(), random, folder, keyset: keyset(), names: 0, shared: false };
         Self {
             home,
             space,
@@ -71,6 +74,7 @@ impl<'a> Life<'a> {
 
     pub fn share(&mut self) {
         self.shared = true;
+        self.planner.shared = true;
     }
 
     /// Has a worker come to an act of this kind, and kills it there.
@@ -195,7 +199,9 @@ impl<'a> Life<'a> {
                 } else {
                     self.acknowledged(act, answer);
                 }
-                if answer == "pending=false" {
+                // Where others are at work they may be copying what is gone, and reading their file here would let go of
+                // the locks of this process.
+                if answer == "pending=false" && !self.shared {
                     self.search(&wraps_as_left(&self.home.path()));
                 }
                 let model = self.model.clone();
@@ -218,7 +224,10 @@ impl<'a> Life<'a> {
                 if words[0] == "quarantine" && !is_aside(&self.home.path(), words[1]) {
                     damage(&self.home.path(), words[1]);
                 }
-                self.settle(possible);
+                self.settle(possible.clone());
+                if self.shared {
+                    self.settle_among_others(&possible);
+                }
                 let is_file = self.made_file(&words, false);
                 match is_file {
                     Some(true) => End::Done,
@@ -330,6 +339,23 @@ impl<'a> Life<'a> {
             });
         }
         self.verify();
+    }
+
+    /// Where others have the file open, a commit that was cut off before it was announced is in the log and yet not
+    /// seen, until the next writer overwrites it or the log is recovered. So it may come into effect later; what was
+    /// seen to be in effect must stay.
+    fn settle_among_others(&mut self, possible: &[Model]) {
+        if !self.exists {
+            return;
+        }
+        let seen = possible.iter().position(|model| *model == self.model).unwrap();
+        let store = self.open();
+        store.get_index_salt(IndexScope::Purpose("api"), None).unwrap();
+        store.close();
+        self.settle(possible[seen..].to_vec());
+        if self.model != possible[seen] {
+            self.tally.came_later();
+        }
     }
 
     fn take(&mut self, possible: &[Model], see: impl Fn(&Model) -> Option<Vec<String>>) {

@@ -49,7 +49,7 @@ pub const KINDS: [&str; 39] = [
 ];
 
 /// Those that would change what belongs to other workers on the file.
-pub const ALONE: [&str; 3] = ["replace-master-key", "quarantine", "restore"];
+pub const ALONE: [&str; 4] = ["replace-master-key", "quarantine", "restore", "run_due"];
 
 /// Makes up acts for one worker, whose things all have names that begin with `space`.
 pub struct Planner {
@@ -58,6 +58,8 @@ pub struct Planner {
     pub folder: std::path::PathBuf,
     pub keyset: String,
     pub names: u32,
+    /// Others would destroy what is due.
+    pub shared: bool,
 }
 
 impl Planner {
@@ -164,7 +166,8 @@ impl Planner {
             "schedule" => {
                 match self.version(model, &["enabled", "decrypt_only", "disabled", "revoked", "staged"]) {
                     Some((key_id, number)) => {
-                        (format!("schedule {key_id} {number} {}", self.random.below(2) * 30), true)
+                        let days = if self.shared { 30 } else { self.random.below(2) * 30 };
+                        (format!("schedule {key_id} {number} {days}"), true)
                     }
                     None => (format!("rotate {any}"), false),
                 }

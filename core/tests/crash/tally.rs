@@ -41,6 +41,7 @@ struct Inner {
     messages: u64,
     longest: Duration,
     by_next: usize,
+    came_later: usize,
 }
 
 /// Of all lives of a run.
@@ -105,6 +106,10 @@ impl Tally {
         self.0.lock().unwrap().by_next += 1;
     }
 
+    pub fn came_later(&self) {
+        self.0.lock().unwrap().came_later += 1;
+    }
+
     pub fn say(&self) {
         let inner = self.0.lock().unwrap();
         let sum = |part: fn(&Counts) -> usize| inner.kinds.values().map(part).sum::<usize>();
@@ -128,6 +133,10 @@ impl Tally {
         println!(
             "proof: crash: inside by tenths of the act's usual time, the last beyond it: {:?}",
             inner.tenths
+        );
+        println!(
+            "proof: crash: {} acts that were cut off among other processes came into effect after a first look",
+            inner.came_later
         );
         println!(
             "proof: crash: {} acts acknowledged, the longest {} ms; {} looks at a store after a kill ({} by the next \
