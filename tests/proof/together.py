@@ -350,7 +350,7 @@ def say(findings: Findings, admins: dict[str, Admin], roamers: list[Roamer], sec
     print(f"proof: together: {len(roamers)} processes, {len(admins)} administrators, {seconds:.0f} s")
     print(f"proof: together: acts acknowledged: {dict(acts)}")
     print(
-        f"proof: together: {counts['E']} sealed, {counts['D']} opened by others ({counts['refused']} refused while "
+        f"proof: together: {counts['E']} sealed, {counts['D']} opened ({counts['refused']} refused while "
         f"their version was disabled), {counts['I']} blind indexes, {counts['again']} opened again at the end"
     )
     # A process that sealed nothing more under the old version was done with it at the acknowledgement.

@@ -64,7 +64,7 @@ def roam(store: keyfold.Store, name: str, seconds: float, lie: str, keys: list[s
         turn += 1
         for key, handle in zip(keys, handles):
             seq += 1
-            data = plaintext(name, seq + 1 if lie == "plaintext" and seq % 5 == 0 else seq, key)
+            data = plaintext(name, seq + 1 if lie == "plaintext" else seq, key)
             begun = now()
             try:
                 sealed = handle.encrypt(data, f"{name} {key}".encode()).hex()
