@@ -11,7 +11,10 @@ const TRIES: usize = 3;
 impl Shared {
     /// Rewrites the file and empties the log where a purge is pending; what an act destroyed is then in no file of
     /// the store. False where it stays pending, because somebody is reading or many are writing: `run_due` tries again.
+    ///
+    /// What killed processes left of unfinished copies in the store's folder goes as well.
     pub(super) fn purge(&self) -> Result<bool> {
+        lock(&self.writer).sweep();
         for _ in 0..TRIES {
             let (pending, generation) = self.read_verified(|tree, _| {
                 let store = tree.store();

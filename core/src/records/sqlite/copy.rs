@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::create::{Draft, already_exists, place, refuse_leftovers, sync};
+use super::create::{already_exists, place, refuse_leftovers, sync};
 use super::database::{Database, FileOptions, refuse_network};
+use super::draft::Draft;
 use crate::error::Result;
 
 /// A copy that has no name of its own yet; what is left of it goes when this is dropped.

@@ -1,17 +1,16 @@
 //! A new file, whole or not at all: it is built beside its place and then linked there.
 
 use std::fs;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::database::{FileOptions, open, refuse_network, require_wal};
+use super::draft::Draft;
 use super::errors::storage_error;
 use super::rows::SqliteRows;
 use super::schema;
 use crate::error::{Error, ErrorKind, Result};
-use crate::primitives::random_bytes;
 use crate::records::Rows;
 
 /// Makes the file with what `fill` writes. AlreadyExists where there is one, also when another process was faster.
@@ -72,31 +71,9 @@ pub(super) fn already_exists(path: &Path) -> Error {
     Error::new(ErrorKind::AlreadyExists, format!("{} exists already; it was left as it is", path.display()))
 }
 
-/// The file while it is built; what is left of it goes when this is dropped.
-pub(super) struct Draft(PathBuf);
-
 impl Draft {
-    pub(super) fn new(target: &Path) -> Result<Self> {
-        let mut random = [0u8; 8];
-        random_bytes(&mut random)?;
-        let mut name = target.file_name().unwrap_or_default().to_owned();
-        name.push(format!(".{:016x}.new", u64::from_be_bytes(random)));
-        let draft = Self(target.with_file_name(name));
-        let file = fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC)
-            .open(&draft.0)
-            .map_err(|error| unwritable(&draft.0, error))?;
-        // Whatever the umask took away.
-        file.set_permissions(fs::Permissions::from_mode(0o600))
-            .map_err(|error| unwritable(&draft.0, error))?;
-        Ok(draft)
-    }
-
     fn build(&self, options: &FileOptions, fill: impl FnOnce(&dyn Rows) -> Result<()>) -> Result<()> {
-        let mut connection = open(&self.0, options.busy_timeout)?;
+        let mut connection = open(self.path(), options.busy_timeout)?;
         require_wal(&connection)?;
         let transaction =
             connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(storage_error)?;
@@ -107,13 +84,9 @@ impl Draft {
         connection.close().map_err(|(_, error)| storage_error(error))
     }
 
-    pub(super) fn path(&self) -> &Path {
-        &self.0
-    }
-
     /// Gives the finished file its name, unless somebody else was faster.
     pub(super) fn publish(&self, target: &Path) -> Result<()> {
-        match rename_without_replacing(&self.0, target) {
+        match rename_without_replacing(self.path(), target) {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => self.link(target),
             outcome => outcome,
         }
@@ -121,21 +94,10 @@ impl Draft {
 
     /// For systems whose rename always replaces. For a moment the file has two names.
     fn link(&self, target: &Path) -> Result<()> {
-        fs::hard_link(&self.0, target).map_err(|error| match error.kind() {
+        fs::hard_link(self.path(), target).map_err(|error| match error.kind() {
             std::io::ErrorKind::AlreadyExists => already_exists(target),
             _ => unwritable(target, error),
         })
-    }
-}
-
-impl Drop for Draft {
-    fn drop(&mut self) {
-        for suffix in ["", "-wal", "-shm", "-journal"] {
-            let mut path = self.0.clone().into_os_string();
-            path.push(suffix);
-            // What does not exist need not go; what cannot go is only a draft.
-            let _ = fs::remove_file(path);
-        }
     }
 }
 
@@ -165,7 +127,7 @@ pub(super) fn sync(folder: &Path) -> Result<()> {
     fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| unwritable(folder, error))
 }
 
-fn unwritable(path: &Path, error: std::io::Error) -> Error {
+pub(super) fn unwritable(path: &Path, error: std::io::Error) -> Error {
     let kind = match error.kind() {
         std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
             ErrorKind::PermissionDenied

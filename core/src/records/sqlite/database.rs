@@ -202,6 +202,11 @@ impl Database {
         Ok(findings)
     }
 
+    /// Removes what killed processes left of drafts in the file's folder: whole copies of stores.
+    pub(crate) fn sweep(&self) {
+        super::draft::sweep(self.path.parent().unwrap_or(Path::new(".")));
+    }
+
     /// Writes every page of the file anew, then empties the log, so that nothing that was deleted is left in either.
     /// False where somebody still reads or writes after `patience`.
     ///
