@@ -1,7 +1,7 @@
 //! A new file, whole or not at all: it is built beside its place and then linked there.
 
 use std::fs;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, TransactionBehavior};
@@ -119,6 +119,19 @@ impl Draft {
         }
     }
 
+    /// As [`Draft::publish`], and durable. Where that fails the name is taken back: whoever is told so may try again.
+    /// Not for what others may have found and written meanwhile.
+    pub(super) fn publish_durably(&self, folder: &Path, target: &Path) -> Result<()> {
+        let identity = |path: &Path| path.symlink_metadata().ok().map(|made| (made.dev(), made.ino()));
+        let made = identity(&self.0);
+        self.publish(target)?;
+        sync(folder).inspect_err(|_| {
+            if identity(target) == made {
+                let _ = fs::remove_file(target);
+            }
+        })
+    }
+
     /// For systems whose rename always replaces. For a moment the file has two names.
     fn link(&self, target: &Path) -> Result<()> {
         fs::hard_link(&self.0, target).map_err(|error| match error.kind() {
@@ -163,6 +176,17 @@ fn rename_without_replacing(_: &Path, to: &Path) -> Result<()> {
 /// Makes the new name durable.
 pub(super) fn sync(folder: &Path) -> Result<()> {
     fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| unwritable(folder, error))
+}
+
+/// Makes the names of a file and of what SQLite keeps beside it durable, where this user and file system can.
+pub(crate) fn sync_names(path: &Path) -> Result<()> {
+    use std::io::ErrorKind as Io;
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    let synced = fs::File::open(folder).and_then(|folder| folder.sync_all());
+    synced.or_else(|error| match error.kind() {
+        Io::PermissionDenied | Io::InvalidInput | Io::Unsupported => Ok(()),
+        _ => Err(unwritable(folder, error)),
+    })
 }
 
 fn unwritable(path: &Path, error: std::io::Error) -> Error {
