@@ -234,6 +234,10 @@ impl<'a> Opening<'a> {
         };
         let opened = reader.read(|rows| unlock(rows, recipient, self.anchor.as_ref()))?;
         self.check(&opened)?;
+        if self.create && opened.generation == NEW {
+            // Whoever made it may have been told that this failed.
+            sqlite::sync_names(reader.path())?;
+        }
         Ok((opened, reader, warnings, held))
     }
 
@@ -282,6 +286,9 @@ pub(super) fn refuse_warnings(production: bool, warnings: &[String]) -> Result<(
         _ => Ok(()),
     }
 }
+
+/// The generation of a store in which nothing was done yet.
+const NEW: u64 = 1;
 
 fn refuse_development(development: bool, options: &OpenOptions) -> Result<()> {
     if development && options.production {

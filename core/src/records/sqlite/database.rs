@@ -10,6 +10,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
+use super::create;
 use super::errors::storage_error;
 use super::rows::SqliteRows;
 use super::schema;
@@ -41,6 +42,8 @@ struct Connected {
     connection: Connection,
     /// The write-ahead log that it reads and writes, whatever now stands at the log's path.
     log: Option<(u64, u64)>,
+    /// Whether the names of the file and of its log are known to be on disk.
+    named: bool,
     /// The process that opened it, as [`fork::epoch`] tells.
     epoch: u64,
     /// SQLite's count of other connections' commits: as last seen, and as last taken in.
@@ -85,6 +88,7 @@ impl Database {
             return Err(read_only());
         }
         self.refuse_replaced()?;
+        self.ensure_named()?;
         let connection = &mut self.connected()?.connection;
         let transaction =
             connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(storage_error)?;
@@ -131,6 +135,7 @@ impl Database {
     /// `secure_delete` alone is not enough: where rows moved to another page, it leaves copies in the space between.
     pub(crate) fn rewrite(&mut self, patience: Duration) -> Result<bool> {
         self.refuse_replaced()?;
+        self.ensure_named()?;
         let patience = patience.min(self.options.busy_timeout);
         let connection = &self.connected()?.connection;
         // Whoever empties the log keeps writers waiting, so this one does not wait as long as they may.
@@ -182,20 +187,21 @@ impl Database {
         let source = open(source, self.options.busy_timeout)?;
         let mut target = open(&self.path, self.options.busy_timeout)?;
         require_wal(&target)?;
+        create::sync_names(&self.path)?;
         let backup = Backup::new(&source, &mut target).map_err(storage_error)?;
         step(&backup, 0)?;
         let value = prepare(self)?;
         while !step(&backup, -1)? {}
         drop(backup);
         // What the file was before is still in its pages. Where a reader holds them, a later checkpoint does it.
-        let _ = super::create::fold_wal(&target);
+        let _ = create::fold_wal(&target);
         self.refuse_replaced()?;
         Ok(value)
     }
 
     /// Moves everything from the write-ahead log into the file.
     pub(super) fn fold(&mut self) -> Result<()> {
-        super::create::fold_wal(&self.connected()?.connection)
+        create::fold_wal(&self.connected()?.connection)
     }
 
     /// Closes the connection without writing the WAL back; the next use opens another.
@@ -213,6 +219,16 @@ impl Database {
             self.connection = None;
         }
         self.disconnect();
+    }
+
+    /// SQLite syncs the folder once it has made a log, and does not look whether that failed: then a commit could be lost
+    /// with the name of the log that it is in.
+    fn ensure_named(&mut self) -> Result<()> {
+        if !self.connected()?.named {
+            create::sync_names(&self.path)?;
+            self.connected()?.named = true;
+        }
+        Ok(())
     }
 
     fn connected(&mut self) -> Result<&mut Connected> {
@@ -251,6 +267,7 @@ impl Database {
         self.file = Some(file);
         Ok(Connected {
             log: log_identity(&self.path),
+            named: false,
             connection,
             epoch: fork::epoch(),
             seen: 0,
