@@ -1,0 +1,15 @@
+/// Whether the long form of a proof was asked for.
+pub fn long() -> bool {
+    std::env::var("KEYFOLD_PROOF").is_ok_and(|form| form == "long")
+}
+
+/// KEYFOLD_SEED, else one from the clock; printed, so that a run can be repeated.
+pub fn seed() -> u64 {
+    let given =
+        std::env::var("KEYFOLD_SEED").ok().map(|seed| seed.parse().expect("KEYFOLD_SEED is a number"));
+    let clock =
+        || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos() as u64;
+    let seed = given.unwrap_or_else(clock);
+    println!("KEYFOLD_SEED={seed}");
+    seed
+}
