@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::database::{FileOptions, open, refuse_network, require_wal};
+use super::database::{FileOptions, explain, open, refuse_network, require_wal};
 use super::errors::storage_error;
 use super::rows::SqliteRows;
 use super::schema;
@@ -97,13 +97,7 @@ impl Draft {
 
     fn build(&self, options: &FileOptions, fill: impl FnOnce(&dyn Rows) -> Result<()>) -> Result<()> {
         let mut connection = open(&self.0, options.busy_timeout)?;
-        require_wal(&connection)?;
-        let transaction =
-            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(storage_error)?;
-        schema::install(&transaction)?;
-        fill(&SqliteRows::new(&transaction))?;
-        transaction.commit().map_err(storage_error)?;
-        fold_wal(&connection)?;
+        fill_file(&mut connection, fill).map_err(|error| explain(error, &connection))?;
         connection.close().map_err(|(_, error)| storage_error(error))
     }
 
@@ -150,6 +144,16 @@ impl Drop for Draft {
             let _ = fs::remove_file(path);
         }
     }
+}
+
+fn fill_file(connection: &mut Connection, fill: impl FnOnce(&dyn Rows) -> Result<()>) -> Result<()> {
+    require_wal(connection)?;
+    let transaction =
+        connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(storage_error)?;
+    schema::install(&transaction)?;
+    fill(&SqliteRows::new(&transaction))?;
+    transaction.commit().map_err(storage_error)?;
+    fold_wal(connection)
 }
 
 pub(super) fn fold_wal(connection: &Connection) -> Result<()> {

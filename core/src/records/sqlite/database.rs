@@ -11,7 +11,7 @@ use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::create;
-use super::errors::storage_error;
+use super::errors::{is_of_sqlite, opened_read_only, storage_error, unreadable};
 use super::rows::SqliteRows;
 use super::schema;
 use super::waiting;
@@ -19,6 +19,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::limits;
 use crate::records::Rows;
 use crate::sys::fork;
+use crate::sys::unreadable::is_unreadable;
 
 /// How the file is used.
 #[derive(Clone, Debug)]
@@ -77,9 +78,11 @@ impl Database {
     /// Runs in one read transaction: everything read is of one moment.
     pub(crate) fn read<T>(&mut self, run: impl FnOnce(&dyn Rows) -> Result<T>) -> Result<T> {
         self.refuse_replaced()?;
-        let connection = &mut self.connected()?.connection;
-        let transaction = connection.transaction().map_err(storage_error)?;
-        run(&SqliteRows::new(&transaction))
+        let outcome = self.connected().and_then(|connected| {
+            let transaction = connected.connection.transaction().map_err(storage_error)?;
+            run(&SqliteRows::new(&transaction))
+        });
+        self.judge(outcome)
     }
 
     /// Runs in one write transaction, begun IMMEDIATE; an error undoes all of it.
@@ -89,11 +92,23 @@ impl Database {
         }
         self.refuse_replaced()?;
         self.ensure_named()?;
-        let connection = &mut self.connected()?.connection;
-        let transaction =
-            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(storage_error)?;
-        let value = run(&SqliteRows::new(&transaction))?;
-        transaction.commit().map_err(storage_error)?;
+        let outcome = self.connected().and_then(|connected| {
+            let connection = &mut connected.connection;
+            let transaction = connection
+                .transaction_with_behavior(TransactionBehavior::Immediate)
+                .map_err(storage_error)?;
+            let value = run(&SqliteRows::new(&transaction))?;
+            // What could not be read may have been left out as damaged.
+            if is_unreadable(&transaction) {
+                return Err(unreadable());
+            }
+            transaction.commit().map_err(storage_error)?;
+            Ok(value)
+        });
+        let value = match outcome {
+            Ok(value) => value,
+            failed => return self.judge(failed),
+        };
         // What was written into a file that nobody finds any more is not acknowledged.
         self.refuse_replaced()?;
         Ok(value)
@@ -102,9 +117,11 @@ impl Database {
     /// Whether others may have committed since [`Database::settle`]; true as well for a new connection.
     pub(crate) fn changed(&mut self) -> Result<bool> {
         self.refuse_replaced()?;
-        let connected = self.connected()?;
-        connected.seen = data_version(&connected.connection)?;
-        Ok(connected.settled != Some(connected.seen))
+        let outcome = self.connected().and_then(|connected| {
+            connected.seen = data_version(&connected.connection)?;
+            Ok(connected.settled != Some(connected.seen))
+        });
+        self.judge(outcome)
     }
 
     /// What was last seen to have changed has been taken in.
@@ -116,17 +133,8 @@ impl Database {
 
     /// SQLite's own check of the file's structure; what it finds, one text each.
     pub(crate) fn structure_findings(&mut self) -> Result<Vec<String>> {
-        let connection = &self.connected()?.connection;
-        let mut statement = connection.prepare("PRAGMA integrity_check(100)").map_err(storage_error)?;
-        let found = statement.query_map([], |row| row.get::<_, String>(0)).map_err(storage_error)?;
-        let mut findings = found.collect::<rusqlite::Result<Vec<_>>>().map_err(storage_error)?;
-        let mut statement = connection.prepare("PRAGMA foreign_key_check").map_err(storage_error)?;
-        let orphans = statement.query_map([], |row| row.get::<_, String>(0)).map_err(storage_error)?;
-        for table in orphans {
-            findings.push(format!("a row of table {} refers to nothing", table.map_err(storage_error)?));
-        }
-        findings.retain(|finding| finding != "ok");
-        Ok(findings)
+        let outcome = self.connected().and_then(|connected| structure_findings(&connected.connection));
+        self.judge(outcome)
     }
 
     /// Writes every page of the file anew, then empties the log, so that nothing that was deleted is left in either.
@@ -148,13 +156,18 @@ impl Database {
         self.refuse_replaced()?;
         match rewritten {
             Err(error) if error.kind() == ErrorKind::Busy => Ok(false),
-            outcome => outcome,
+            outcome => self.judge(outcome),
         }
     }
 
     /// Copies the file as of one moment into an empty one, through SQLite. `progress` hears of pages: done, and in all.
     pub(super) fn copy_into(&mut self, target: &Path, progress: &dyn Fn(u64, u64)) -> Result<()> {
         self.refuse_replaced()?;
+        let outcome = self.copy_pages(target, progress);
+        self.judge(outcome)
+    }
+
+    fn copy_pages(&mut self, target: &Path, progress: &dyn Fn(u64, u64)) -> Result<()> {
         let busy_timeout = self.options.busy_timeout;
         let connection = &mut self.connected()?.connection;
         let transaction = connection.transaction().map_err(storage_error)?;
@@ -231,11 +244,40 @@ impl Database {
         Ok(())
     }
 
+    /// After an error of the disk the next use opens another connection: one that was opened while the file system was
+    /// read-only stays so, and one that could not read is not believed any more.
+    fn judge<T>(&mut self, outcome: Result<T>) -> Result<T> {
+        let is_unreadable =
+            self.connection.as_ref().is_some_and(|connected| is_unreadable(&connected.connection));
+        let error = match outcome {
+            Ok(value) if !is_unreadable => return Ok(value),
+            Ok(_) => unreadable(),
+            Err(error) => error,
+        };
+        let is_of_sqlite = is_of_sqlite(&error);
+        let error = match error.kind() {
+            ErrorKind::IntegrityError if is_unreadable => unreadable().with_cause(error),
+            ErrorKind::PermissionDenied
+                if is_of_sqlite && !self.options.immutable && refuse_read_only(&self.path).is_ok() =>
+            {
+                opened_read_only(error)
+            }
+            _ => error,
+        };
+        if error.kind() != ErrorKind::Busy && (is_unreadable || is_of_sqlite) {
+            self.disconnect();
+        }
+        Err(error)
+    }
+
     fn connected(&mut self) -> Result<&mut Connected> {
         // A bare clone() runs no fork handlers. The parent's connection is then left as it is: even closing it
         // would let go of the parent's locks.
         if self.connection.as_ref().is_some_and(|connected| connected.epoch != fork::epoch()) {
             std::mem::forget(self.connection.take());
+        }
+        if self.connection.as_ref().is_some_and(|connected| is_unreadable(&connected.connection)) {
+            self.disconnect();
         }
         if self.connection.is_none() {
             self.connection = Some(self.connect()?);
@@ -253,10 +295,11 @@ impl Database {
                 open(&self.path, self.options.busy_timeout)?
             }
         };
-        schema::check(&connection)?;
-        if !self.options.immutable {
-            require_wal(&connection)?;
-        }
+        let usable = schema::check(&connection).and_then(|()| match self.options.immutable {
+            true => Ok(()),
+            false => require_wal(&connection),
+        });
+        usable.map_err(|error| explain(error, &connection))?;
         // Whoever swapped the file in between would have us watch the wrong one.
         if identity(&self.path)? != file {
             return Err(Error::new(
@@ -298,6 +341,14 @@ impl Database {
     }
 }
 
+/// SQLite takes what the system cannot read for damaged.
+pub(super) fn explain(error: Error, connection: &Connection) -> Error {
+    match error.kind() {
+        ErrorKind::IntegrityError if is_unreadable(connection) => unreadable().with_cause(error),
+        _ => error,
+    }
+}
+
 /// Opens a connection and turns SQLite's defences on before anything is read.
 pub(super) fn open(path: &Path, busy_timeout: Duration) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
@@ -305,7 +356,7 @@ pub(super) fn open(path: &Path, busy_timeout: Duration) -> Result<Connection> {
         | OpenFlags::SQLITE_OPEN_NOFOLLOW
         | OpenFlags::SQLITE_OPEN_EXRESCODE;
     let mut connection = Connection::open_with_flags(path, flags).map_err(storage_error)?;
-    defend(&mut connection, busy_timeout).map_err(storage_error)?;
+    defend(&mut connection, busy_timeout).map_err(|error| explain(storage_error(error), &connection))?;
     Ok(connection)
 }
 
@@ -395,6 +446,19 @@ fn defend(connection: &mut Connection, busy_timeout: Duration) -> rusqlite::Resu
     )?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(())
+}
+
+fn structure_findings(connection: &Connection) -> Result<Vec<String>> {
+    let mut statement = connection.prepare("PRAGMA integrity_check(100)").map_err(storage_error)?;
+    let found = statement.query_map([], |row| row.get::<_, String>(0)).map_err(storage_error)?;
+    let mut findings = found.collect::<rusqlite::Result<Vec<_>>>().map_err(storage_error)?;
+    let mut statement = connection.prepare("PRAGMA foreign_key_check").map_err(storage_error)?;
+    let orphans = statement.query_map([], |row| row.get::<_, String>(0)).map_err(storage_error)?;
+    for table in orphans {
+        findings.push(format!("a row of table {} refers to nothing", table.map_err(storage_error)?));
+    }
+    findings.retain(|finding| finding != "ok");
+    Ok(findings)
 }
 
 fn vacuum(connection: &Connection) -> Result<bool> {
