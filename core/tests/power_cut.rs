@@ -114,7 +114,7 @@ impl Life {
 
 /// What fails here is told, and can be done again.
 fn attempt(place: &mut Place, name: &str, step: fn(&mut Place) -> keyfold::Result<()>) {
-    for _ in 0..20 {
+    for _ in 0..1000 {
         match step(place) {
             Ok(()) => return,
             Err(error) => {

@@ -227,7 +227,9 @@ impl Place {
     }
 
     pub fn open(&self, options: &OpenOptions) -> Result<Store> {
-        Store::open_with(self.path(), &self.master_key(), options)
+        // What was done to the file is seen at once.
+        let options = options.clone().refresh_interval(Duration::from_millis(10));
+        Store::open_with(self.path(), &self.master_key(), &options)
     }
 
     /// A copy of the files, once the store is closed.
@@ -261,6 +263,24 @@ impl Place {
                 Err(error) => assert_eq!(error.kind(), ErrorKind::KeyUnavailable, "{error}"),
             }
         }
+    }
+
+    /// Opens the store if there is one, and loads a key.
+    pub fn prepare(&mut self) {
+        if self.model.content.is_some() {
+            self.store = Some(self.open(&OpenOptions::new()).unwrap());
+            self.use_keys().unwrap();
+        }
+    }
+
+    /// Encrypts and decrypts with keys that take nothing from the disk.
+    pub fn use_keys(&self) -> Result<()> {
+        for (key_id, _, sealed) in self.model.sealed.iter().filter(|(key_id, ..)| key_id == "b") {
+            let key = self.store().key(key_id)?;
+            assert_eq!(key.decrypt(sealed, AAD)?, *key_id.as_bytes());
+            key.encrypt(b"more", AAD)?;
+        }
+        Ok(())
     }
 
     fn encrypt_file(&mut self, name: &str, length: usize, force: bool) -> Result<()> {
@@ -317,6 +337,7 @@ impl Place {
         after: &Model,
     ) -> std::result::Result<bool, String> {
         let wrong = |error: keyfold::Error| format!("{error:?}");
+        std::thread::sleep(Duration::from_millis(12));
         let report = store.check().map_err(wrong)?;
         if !report.ok {
             return Err(format!("check: {:?}", report.findings));
