@@ -234,9 +234,9 @@ impl<'a> Opening<'a> {
         };
         let opened = reader.read(|rows| unlock(rows, recipient, self.anchor.as_ref()))?;
         self.check(&opened)?;
-        if self.create && opened.generation == NEW {
+        if self.create && opened.generation == NEW && !self.options.immutable {
             // Whoever made it may have been told that this failed.
-            sqlite::sync_names(reader.path())?;
+            sqlite::sync_names_anew(reader.path())?;
         }
         Ok((opened, reader, warnings, held))
     }

@@ -183,7 +183,7 @@ pub(super) fn sync(folder: &Path) -> Result<()> {
 }
 
 /// Makes the names of a file and of what SQLite keeps beside it durable, where this user and file system can.
-pub(crate) fn sync_names(path: &Path) -> Result<()> {
+pub(super) fn sync_names(path: &Path) -> Result<()> {
     use std::io::ErrorKind as Io;
     let folder = path.parent().unwrap_or(Path::new("/"));
     let synced = fs::File::open(folder).and_then(|folder| folder.sync_all());
@@ -191,6 +191,13 @@ pub(crate) fn sync_names(path: &Path) -> Result<()> {
         Io::PermissionDenied | Io::InvalidInput | Io::Unsupported => Ok(()),
         _ => Err(unwritable(folder, error)),
     })
+}
+
+/// As [`sync_names`], after one that failed: the system may take what that lost for written, and a second sync for done. A
+/// change has the folder written anew.
+pub(crate) fn sync_names_anew(path: &Path) -> Result<()> {
+    drop(Draft::new(path)?);
+    sync_names(path)
 }
 
 fn unwritable(path: &Path, error: std::io::Error) -> Error {

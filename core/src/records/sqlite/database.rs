@@ -37,6 +37,8 @@ pub(crate) struct Database {
     /// The file that was opened first, whatever now stands at its path.
     file: Option<(u64, u64)>,
     connection: Option<Connected>,
+    /// Syncing the folder has failed, and not yet succeeded since.
+    names_lost: bool,
 }
 
 struct Connected {
@@ -59,12 +61,18 @@ impl Database {
         if !options.allow_network_fs {
             refuse_network(&path)?;
         }
-        Ok(Self { path, options, file: None, connection: None })
+        Ok(Self { path, options, file: None, connection: None, names_lost: false })
     }
 
     /// Another connection, to come, to the very file that this one has opened.
     pub(crate) fn sibling(&self) -> Self {
-        Self { path: self.path.clone(), options: self.options.clone(), file: self.file, connection: None }
+        Self {
+            path: self.path.clone(),
+            options: self.options.clone(),
+            file: self.file,
+            connection: None,
+            names_lost: self.names_lost,
+        }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -238,7 +246,11 @@ impl Database {
     /// with the name of the log that it is in.
     fn ensure_named(&mut self) -> Result<()> {
         if !self.connected()?.named {
-            create::sync_names(&self.path)?;
+            match std::mem::replace(&mut self.names_lost, true) {
+                true => create::sync_names_anew(&self.path)?,
+                false => create::sync_names(&self.path)?,
+            }
+            self.names_lost = false;
             self.connected()?.named = true;
         }
         Ok(())

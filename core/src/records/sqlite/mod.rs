@@ -11,5 +11,5 @@ mod select;
 mod waiting;
 
 pub(crate) use copy::Copy;
-pub(crate) use create::{create, sync_names};
+pub(crate) use create::{create, sync_names_anew};
 pub(crate) use database::{Database, FileOptions};
