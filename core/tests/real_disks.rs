@@ -85,7 +85,10 @@ fn a_full_disk() {
         std::fs::remove_file(&ballast).unwrap();
         let _ = std::fs::remove_file(&backup);
         let names = common::names(disk.0.path());
-        assert!(names.iter().all(|name| name.starts_with("app.keyfold") && !name.ends_with(".new")), "{names:?}");
+        assert!(
+            names.iter().all(|name| name.starts_with("app.keyfold") && !name.ends_with(".new")),
+            "{names:?}"
+        );
         assert!(store.check().unwrap().ok);
         store.rotate_key("k").unwrap();
         store.encrypt("gcm", b"ada", b"").unwrap();

@@ -214,13 +214,11 @@ impl Recording {
         for event in events {
             match event {
                 Event::Create { .. } | Event::Rename { .. } | Event::Link { .. } | Event::Unlink { .. } => {
-                    names.pending.push(event)
+                    names.push(event)
                 }
                 Event::SyncFolder if matches!(without, Without::AnySync | Without::FolderSyncs) => {}
                 Event::SyncFolder => names.settle(),
-                Event::FailedSyncOfFolder => {
-                    names = Names { durable: names.cut(random), pending: Vec::new() }
-                }
+                Event::FailedSyncOfFolder => names.fail(random),
                 Event::FailedSync { file } => files[*file] = File::new(files[*file].cut(random)),
                 Event::Write { file, .. } | Event::Truncate { file, .. } => files[*file].pending.push(event),
                 Event::Sync { file, is_log } => {
@@ -249,48 +247,64 @@ impl Recording {
 /// A folder's content on disk, and its changes that are not.
 struct Names<'a> {
     durable: BTreeMap<String, FileId>,
+    /// As the system has it. What a failed sync lost comes to disk with the next change, and not by a sync alone.
+    memory: BTreeMap<String, FileId>,
     pending: Vec<&'a Event>,
 }
 
 impl<'a> Names<'a> {
     fn new(base: &Disk) -> Self {
-        let durable = base.keys().enumerate().map(|(file, name)| (name.clone(), file)).collect();
-        Self { durable, pending: Vec::new() }
+        let durable: BTreeMap<_, _> =
+            base.keys().enumerate().map(|(file, name)| (name.clone(), file)).collect();
+        Self { memory: durable.clone(), durable, pending: Vec::new() }
+    }
+
+    fn push(&mut self, event: &'a Event) {
+        rename(&mut self.memory, event);
+        self.pending.push(event);
     }
 
     fn settle(&mut self) {
-        for event in std::mem::take(&mut self.pending) {
-            self.apply(event);
+        if !std::mem::take(&mut self.pending).is_empty() {
+            self.durable = self.memory.clone();
         }
     }
 
-    fn apply(&mut self, event: &Event) {
-        match event {
-            Event::Create { name, file } => {
-                self.durable.insert(name.clone(), *file);
-            }
-            Event::Rename { from, to, file } => {
-                self.durable.remove(from);
-                self.durable.insert(to.clone(), *file);
-            }
-            Event::Link { to, file } => {
-                self.durable.insert(to.clone(), *file);
-            }
-            Event::Unlink { name } => {
-                self.durable.remove(name);
-            }
-            _ => {}
-        }
+    /// The system takes what was pending for written.
+    fn fail(&mut self, random: &mut Random) {
+        self.durable = self.cut(random);
+        self.pending.clear();
     }
 
-    fn cut(mut self, random: &mut Random) -> BTreeMap<String, FileId> {
+    fn cut(&self, random: &mut Random) -> BTreeMap<String, FileId> {
+        let mut names = self.durable.clone();
         let keep = Keep::any(self.pending.len(), random);
-        for (place, event) in std::mem::take(&mut self.pending).into_iter().enumerate() {
+        for (place, event) in self.pending.iter().enumerate() {
             if keep.whole(place, random) {
-                self.apply(event);
+                rename(&mut names, event);
             }
         }
-        self.durable
+        names
+    }
+}
+
+/// Applies a change of names.
+fn rename(names: &mut BTreeMap<String, FileId>, event: &Event) {
+    match event {
+        Event::Create { name, file } => {
+            names.insert(name.clone(), *file);
+        }
+        Event::Rename { from, to, file } => {
+            names.remove(from);
+            names.insert(to.clone(), *file);
+        }
+        Event::Link { to, file } => {
+            names.insert(to.clone(), *file);
+        }
+        Event::Unlink { name } => {
+            names.remove(name);
+        }
+        _ => {}
     }
 }
 

@@ -253,7 +253,12 @@ impl Place {
                 continue;
             }
             let Some(version) = info.current_version else { continue };
-            match store.encrypt(&info.key_id, info.key_id.as_bytes(), AAD) {
+            // A lease may fail, as anything that is written.
+            let sealed = std::iter::repeat_with(|| store.encrypt(&info.key_id, info.key_id.as_bytes(), AAD))
+                .find(|outcome| {
+                    outcome.as_ref().err().is_none_or(|error| error.kind() != ErrorKind::Storage)
+                });
+            match sealed.expect("an endless iterator") {
                 Ok(sealed) => {
                     if info.algorithm == Algorithm::Aes256Gcm {
                         *self.model.counted.entry(version).or_default() += 1;
