@@ -372,11 +372,7 @@ fn apply(
     lost: &mut dyn FnMut(u64, &mut [u8]),
 ) {
     match event {
-        Event::Truncate { size, .. } => {
-            if keeps(None) {
-                data.resize(*size as usize, 0);
-            }
-        }
+        Event::Truncate { size, .. } if keeps(None) => data.resize(*size as usize, 0),
         Event::Write { at, data: written, .. } => {
             let end = at + written.len() as u64;
             let mut from = *at;
