@@ -241,6 +241,10 @@ impl<'a> Opening<'a> {
             let (opened, root) = open(rows, rows.store()?)?;
             Ok((opened, (moment, root)))
         })?;
+        if self.create && opened.generation == NEW && !self.options.immutable {
+            // Whoever made it may have been told that this failed.
+            sqlite::sync_names_anew(reader.path())?;
+        }
         Ok((opened, Reader::new(reader, Some(root)), warnings, held))
     }
 
@@ -290,6 +294,9 @@ pub(super) fn refuse_warnings(production: bool, warnings: &[String]) -> Result<(
         _ => Ok(()),
     }
 }
+
+/// The generation of a store in which nothing was done yet.
+const NEW: u64 = 1;
 
 fn refuse_development(development: bool, options: &OpenOptions) -> Result<()> {
     if development && options.production {

@@ -6,4 +6,5 @@ pub(crate) mod clock;
 pub(crate) mod descriptor;
 pub(crate) mod fork;
 pub(crate) mod pages;
+pub(crate) mod unreadable;
 pub(crate) mod wiped;

@@ -7,7 +7,8 @@ pub fn long() -> bool {
 
 /// What a random proof runs by: KEYFOLD_SEED, else the clock. Printed, so that a run can be repeated.
 pub fn seed() -> u64 {
-    let given = std::env::var("KEYFOLD_SEED").ok().and_then(|seed| seed.parse().ok());
+    let given =
+        std::env::var("KEYFOLD_SEED").ok().map(|seed| seed.parse().expect("KEYFOLD_SEED is a number"));
     let clock =
         || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos() as u64;
     let seed = given.unwrap_or_else(clock);

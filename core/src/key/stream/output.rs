@@ -113,7 +113,23 @@ impl Draft<'_> {
             self.name_without_replacing()?;
         }
         let folder = &self.target.folder;
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| unwritable(folder, error))
+        let synced = File::open(folder).and_then(|folder| folder.sync_all());
+        synced.map_err(|error| {
+            // Whoever is told so may try again; what was replaced is gone either way.
+            if !self.target.replace {
+                self.take_back();
+            }
+            unwritable(folder, error)
+        })
+    }
+
+    fn take_back(&self) {
+        let there = self.target.path.symlink_metadata();
+        if let (Ok(made), Ok(there)) = (self.file.metadata(), there)
+            && is_same(&made, &there)
+        {
+            let _ = fs::remove_file(&self.target.path);
+        }
     }
 
     fn name_without_replacing(&self) -> Result<()> {

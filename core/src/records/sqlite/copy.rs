@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::create::{already_exists, place, refuse_leftovers, sync};
+use super::create::{already_exists, place, refuse_leftovers};
 use super::database::{Database, FileOptions, refuse_network};
 use super::draft::Draft;
 use crate::error::Result;
@@ -50,8 +50,7 @@ impl Copy {
             return Err(already_exists(&self.target));
         }
         refuse_leftovers(&self.target)?;
-        self.draft.publish(&self.target)?;
-        sync(&self.folder)
+        self.draft.publish_durably(&self.folder, &self.target)
     }
 
     /// Writes the copy over an existing file, under its locks and in one transaction. `prepare` runs once nobody else

@@ -1,11 +1,12 @@
 //! A new file, whole or not at all: it is built beside its place and then linked there.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::database::{FileOptions, open, refuse_network, require_wal};
+use super::database::{FileOptions, explain, open, refuse_network, require_wal};
 use super::draft::Draft;
 use super::errors::storage_error;
 use super::rows::SqliteRows;
@@ -74,13 +75,7 @@ pub(super) fn already_exists(path: &Path) -> Error {
 impl Draft {
     fn build(&self, options: &FileOptions, fill: impl FnOnce(&dyn Rows) -> Result<()>) -> Result<()> {
         let mut connection = open(self.path(), options.busy_timeout)?;
-        require_wal(&connection)?;
-        let transaction =
-            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(storage_error)?;
-        schema::install(&transaction)?;
-        fill(&SqliteRows::new(&transaction))?;
-        transaction.commit().map_err(storage_error)?;
-        fold_wal(&connection)?;
+        fill_file(&mut connection, fill).map_err(|error| explain(error, &connection))?;
         connection.close().map_err(|(_, error)| storage_error(error))
     }
 
@@ -92,6 +87,19 @@ impl Draft {
         }
     }
 
+    /// As [`Draft::publish`], and durable. Where that fails the name is taken back: whoever is told so may try again.
+    /// Not for what others may have found and written meanwhile.
+    pub(super) fn publish_durably(&self, folder: &Path, target: &Path) -> Result<()> {
+        let identity = |path: &Path| path.symlink_metadata().ok().map(|made| (made.dev(), made.ino()));
+        let made = identity(self.path());
+        self.publish(target)?;
+        sync(folder).inspect_err(|_| {
+            if identity(target) == made {
+                let _ = fs::remove_file(target);
+            }
+        })
+    }
+
     /// For systems whose rename always replaces. For a moment the file has two names.
     fn link(&self, target: &Path) -> Result<()> {
         fs::hard_link(self.path(), target).map_err(|error| match error.kind() {
@@ -99,6 +107,16 @@ impl Draft {
             _ => unwritable(target, error),
         })
     }
+}
+
+fn fill_file(connection: &mut Connection, fill: impl FnOnce(&dyn Rows) -> Result<()>) -> Result<()> {
+    require_wal(connection)?;
+    let transaction =
+        connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(storage_error)?;
+    schema::install(&transaction)?;
+    fill(&SqliteRows::new(&transaction))?;
+    transaction.commit().map_err(storage_error)?;
+    fold_wal(connection)
 }
 
 pub(super) fn fold_wal(connection: &Connection) -> Result<()> {
@@ -125,6 +143,24 @@ fn rename_without_replacing(_: &Path, to: &Path) -> Result<()> {
 /// Makes the new name durable.
 pub(super) fn sync(folder: &Path) -> Result<()> {
     fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| unwritable(folder, error))
+}
+
+/// Makes the names of a file and of what SQLite keeps beside it durable, where this user and file system can.
+pub(super) fn sync_names(path: &Path) -> Result<()> {
+    use std::io::ErrorKind as Io;
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    let synced = fs::File::open(folder).and_then(|folder| folder.sync_all());
+    synced.or_else(|error| match error.kind() {
+        Io::PermissionDenied | Io::InvalidInput | Io::Unsupported => Ok(()),
+        _ => Err(unwritable(folder, error)),
+    })
+}
+
+/// As [`sync_names`], after one that failed: the system may take what that lost for written, and a second sync for done. A
+/// change has the folder written anew.
+pub(crate) fn sync_names_anew(path: &Path) -> Result<()> {
+    drop(Draft::new(path)?);
+    sync_names(path)
 }
 
 pub(super) fn unwritable(path: &Path, error: std::io::Error) -> Error {

@@ -11,7 +11,8 @@ use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
-use super::errors::storage_error;
+use super::create;
+use super::errors::{is_of_sqlite, opened_read_only, storage_error, unreadable};
 use super::rows::{self, SqliteRows};
 use super::schema;
 use super::steps;
@@ -20,6 +21,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::limits;
 use crate::records::Rows;
 use crate::sys::fork;
+use crate::sys::unreadable::is_unreadable;
 
 /// How the file is used.
 #[derive(Clone, Debug)]
@@ -39,6 +41,8 @@ pub(crate) struct Database {
     connection: Option<Connected>,
     /// Files of earlier formats are taken too: they are to be upgraded.
     earlier: bool,
+    /// Syncing the folder has failed, and not yet succeeded since.
+    names_lost: bool,
 }
 
 /// What a read transaction sees. Equal moments: nobody committed between them.
@@ -58,6 +62,8 @@ struct Connected {
     number: u64,
     /// The write-ahead log that it reads and writes, whatever now stands at the log's path.
     log: Option<(u64, u64)>,
+    /// Whether the names of the file and of its log are known to be on disk.
+    named: bool,
     /// The process that opened it, as [`fork::epoch`] tells.
     epoch: u64,
     /// SQLite's count of other connections' commits: as last seen, and as last taken in.
@@ -72,7 +78,7 @@ impl Database {
         if !options.allow_network_fs {
             refuse_network(&path)?;
         }
-        Ok(Self { path, options, file: None, connection: None, earlier: false })
+        Ok(Self { path, options, file: None, connection: None, earlier: false, names_lost: false })
     }
 
     /// As [`Database::new`], for a file that an earlier keyfold may have made. [`Database::upgrade`] ends that.
@@ -88,6 +94,7 @@ impl Database {
             file: self.file,
             connection: None,
             earlier: self.earlier,
+            names_lost: self.names_lost,
         }
     }
 
@@ -108,13 +115,15 @@ impl Database {
     pub(crate) fn read_at<T>(&mut self, run: impl FnOnce(&dyn Rows, Moment) -> Result<T>) -> Result<T> {
         self.refuse_replaced()?;
         let earlier = self.earlier;
-        let connected = self.connected()?;
-        let number = connected.number;
-        let transaction = connected.connection.transaction().map_err(storage_error)?;
-        judge_format(&transaction, earlier)?;
-        // The first look fixes the moment.
-        let moment = Moment { connection: number, commits: data_version(&transaction)? };
-        run(&SqliteRows::new(&transaction), moment)
+        let outcome = self.connected().and_then(|connected| {
+            let number = connected.number;
+            let transaction = connected.connection.transaction().map_err(storage_error)?;
+            judge_format(&transaction, earlier)?;
+            // The first look fixes the moment.
+            let moment = Moment { connection: number, commits: data_version(&transaction)? };
+            run(&SqliteRows::new(&transaction), moment)
+        });
+        self.judge(outcome)
     }
 
     /// Runs in one write transaction, begun IMMEDIATE; an error undoes all of it.
@@ -132,14 +141,27 @@ impl Database {
             return Err(read_only());
         }
         self.refuse_replaced()?;
+        self.ensure_named()?;
         let patience = patience.min(self.options.busy_timeout);
-        let connection = &mut self.connected()?.connection;
-        waiting::begin(patience);
-        let transaction =
-            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(storage_error)?;
-        judge_format(&transaction, false)?;
-        let value = run(&SqliteRows::new(&transaction))?;
-        transaction.commit().map_err(storage_error)?;
+        let outcome = self.connected().and_then(|connected| {
+            let connection = &mut connected.connection;
+            waiting::begin(patience);
+            let transaction = connection
+                .transaction_with_behavior(TransactionBehavior::Immediate)
+                .map_err(storage_error)?;
+            judge_format(&transaction, false)?;
+            let value = run(&SqliteRows::new(&transaction))?;
+            // What could not be read may have been left out as damaged.
+            if is_unreadable(&transaction) {
+                return Err(unreadable());
+            }
+            transaction.commit().map_err(storage_error)?;
+            Ok(value)
+        });
+        let value = match outcome {
+            Ok(value) => value,
+            failed => return self.judge(failed),
+        };
         // What was written into a file that nobody finds any more is not acknowledged.
         self.refuse_replaced()?;
         Ok(value)
@@ -155,6 +177,7 @@ impl Database {
         if self.options.immutable {
             return Err(earlier_format());
         }
+        self.ensure_named()?;
         let connection = &mut self.connected()?.connection;
         let transaction =
             connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(storage_error)?;
@@ -163,6 +186,9 @@ impl Database {
             schema::check(&transaction)?;
             schema::upgrade(&transaction, from)?;
             run(&SqliteRows::new(&transaction), from)?;
+            if is_unreadable(&transaction) {
+                return Err(unreadable());
+            }
             transaction.commit().map_err(storage_error)?;
         } else {
             drop(transaction);
@@ -175,9 +201,11 @@ impl Database {
     /// Whether others may have committed since [`Database::settle`]; true as well for a new connection.
     pub(crate) fn changed(&mut self) -> Result<bool> {
         self.refuse_replaced()?;
-        let connected = self.connected()?;
-        connected.seen = data_version(&connected.connection)?;
-        Ok(connected.settled != Some(connected.seen))
+        let outcome = self.connected().and_then(|connected| {
+            connected.seen = data_version(&connected.connection)?;
+            Ok(connected.settled != Some(connected.seen))
+        });
+        self.judge(outcome)
     }
 
     /// What was last seen to have changed has been taken in.
@@ -189,17 +217,8 @@ impl Database {
 
     /// SQLite's own check of the file's structure; what it finds, one text each.
     pub(crate) fn structure_findings(&mut self) -> Result<Vec<String>> {
-        let connection = &self.connected()?.connection;
-        let mut statement = connection.prepare("PRAGMA integrity_check(100)").map_err(storage_error)?;
-        let found = statement.query_map([], |row| row.get::<_, String>(0)).map_err(storage_error)?;
-        let mut findings = found.collect::<rusqlite::Result<Vec<_>>>().map_err(storage_error)?;
-        let mut statement = connection.prepare("PRAGMA foreign_key_check").map_err(storage_error)?;
-        let orphans = statement.query_map([], |row| row.get::<_, String>(0)).map_err(storage_error)?;
-        for table in orphans {
-            findings.push(format!("a row of table {} refers to nothing", table.map_err(storage_error)?));
-        }
-        findings.retain(|finding| finding != "ok");
-        Ok(findings)
+        let outcome = self.connected().and_then(|connected| structure_findings(&connected.connection));
+        self.judge(outcome)
     }
 
     /// Removes what killed processes left of drafts in the file's folder: whole copies of stores.
@@ -213,6 +232,7 @@ impl Database {
     /// `secure_delete` alone is not enough: where rows moved to another page, it leaves copies in the space between.
     pub(crate) fn rewrite(&mut self, patience: Duration) -> Result<bool> {
         self.refuse_replaced()?;
+        self.ensure_named()?;
         let patience = patience.min(self.options.busy_timeout);
         let connection = &self.connected()?.connection;
         // Whoever empties the log keeps writers waiting, so this one does not wait as long as they may.
@@ -225,13 +245,18 @@ impl Database {
         self.refuse_replaced()?;
         match rewritten {
             Err(error) if error.kind() == ErrorKind::Busy => Ok(false),
-            outcome => outcome,
+            outcome => self.judge(outcome),
         }
     }
 
     /// Copies the file as of one moment into an empty one, through SQLite. `progress` hears of pages: done, and in all.
     pub(super) fn copy_into(&mut self, target: &Path, progress: &dyn Fn(u64, u64)) -> Result<()> {
         self.refuse_replaced()?;
+        let outcome = self.copy_pages(target, progress);
+        self.judge(outcome)
+    }
+
+    fn copy_pages(&mut self, target: &Path, progress: &dyn Fn(u64, u64)) -> Result<()> {
         let busy_timeout = self.options.busy_timeout;
         let connection = &mut self.connected()?.connection;
         let transaction = connection.transaction().map_err(storage_error)?;
@@ -264,20 +289,21 @@ impl Database {
         let source = open(source, self.options.busy_timeout)?;
         let mut target = open(&self.path, self.options.busy_timeout)?;
         require_wal(&target)?;
+        create::sync_names(&self.path)?;
         let backup = Backup::new(&source, &mut target).map_err(storage_error)?;
         step(&backup, 0)?;
         let value = prepare(self)?;
         while !step(&backup, -1)? {}
         drop(backup);
         // What the file was before is still in its pages. Where a reader holds them, a later checkpoint does it.
-        let _ = super::create::fold_wal(&target);
+        let _ = create::fold_wal(&target);
         self.refuse_replaced()?;
         Ok(value)
     }
 
     /// Moves everything from the write-ahead log into the file.
     pub(super) fn fold(&mut self) -> Result<()> {
-        super::create::fold_wal(&self.connected()?.connection)
+        create::fold_wal(&self.connected()?.connection)
     }
 
     /// Closes the connection without writing the WAL back; the next use opens another.
@@ -297,11 +323,54 @@ impl Database {
         self.disconnect();
     }
 
+    /// SQLite syncs the folder once it has made a log, and does not look whether that failed: then a commit could be lost
+    /// with the name of the log that it is in.
+    fn ensure_named(&mut self) -> Result<()> {
+        if !self.connected()?.named {
+            match std::mem::replace(&mut self.names_lost, true) {
+                true => create::sync_names_anew(&self.path)?,
+                false => create::sync_names(&self.path)?,
+            }
+            self.names_lost = false;
+            self.connected()?.named = true;
+        }
+        Ok(())
+    }
+
+    /// After an error of the disk the next use opens another connection: one that was opened while the file system was
+    /// read-only stays so, and one that could not read is not believed any more.
+    fn judge<T>(&mut self, outcome: Result<T>) -> Result<T> {
+        let is_unreadable =
+            self.connection.as_ref().is_some_and(|connected| is_unreadable(&connected.connection));
+        let error = match outcome {
+            Ok(value) if !is_unreadable => return Ok(value),
+            Ok(_) => unreadable(),
+            Err(error) => error,
+        };
+        let is_of_sqlite = is_of_sqlite(&error);
+        let error = match error.kind() {
+            ErrorKind::IntegrityError if is_unreadable => unreadable().with_cause(error),
+            ErrorKind::PermissionDenied
+                if is_of_sqlite && !self.options.immutable && refuse_read_only(&self.path).is_ok() =>
+            {
+                opened_read_only(error)
+            }
+            _ => error,
+        };
+        if error.kind() != ErrorKind::Busy && (is_unreadable || is_of_sqlite) {
+            self.disconnect();
+        }
+        Err(error)
+    }
+
     fn connected(&mut self) -> Result<&mut Connected> {
         // A bare clone() runs no fork handlers. The parent's connection is then left as it is: even closing it
         // would let go of the parent's locks.
         if self.connection.as_ref().is_some_and(|connected| connected.epoch != fork::epoch()) {
             std::mem::forget(self.connection.take());
+        }
+        if self.connection.as_ref().is_some_and(|connected| is_unreadable(&connected.connection)) {
+            self.disconnect();
         }
         if self.connection.is_none() {
             self.connection = Some(self.connect()?);
@@ -319,12 +388,15 @@ impl Database {
                 open(&self.path, self.options.busy_timeout)?
             }
         };
-        schema::check(&connection)?;
-        judge_format(&connection, self.earlier)?;
-        if !self.options.immutable {
-            require_wal(&connection)?;
-        }
-        rows::prepare(&connection)?;
+        let earlier = self.earlier;
+        let usable =
+            schema::check(&connection).and_then(|()| judge_format(&connection, earlier)).and_then(|()| {
+                match self.options.immutable {
+                    true => Ok(()),
+                    false => require_wal(&connection),
+                }
+            });
+        usable.and_then(|()| rows::prepare(&connection)).map_err(|error| explain(error, &connection))?;
         // Whoever swapped the file in between would have us watch the wrong one.
         if identity(&self.path)? != file {
             return Err(Error::new(
@@ -336,6 +408,7 @@ impl Database {
         Ok(Connected {
             log: log_identity(&self.path),
             number: CONNECTIONS.fetch_add(1, Ordering::Relaxed),
+            named: false,
             connection,
             epoch: fork::epoch(),
             seen: 0,
@@ -382,6 +455,14 @@ fn earlier_format() -> Error {
     )
 }
 
+/// SQLite takes what the system cannot read for damaged.
+pub(super) fn explain(error: Error, connection: &Connection) -> Error {
+    match error.kind() {
+        ErrorKind::IntegrityError if is_unreadable(connection) => unreadable().with_cause(error),
+        _ => error,
+    }
+}
+
 /// Opens a connection and turns SQLite's defences on before anything is read.
 pub(super) fn open(path: &Path, busy_timeout: Duration) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
@@ -389,7 +470,7 @@ pub(super) fn open(path: &Path, busy_timeout: Duration) -> Result<Connection> {
         | OpenFlags::SQLITE_OPEN_NOFOLLOW
         | OpenFlags::SQLITE_OPEN_EXRESCODE;
     let mut connection = Connection::open_with_flags(path, flags).map_err(storage_error)?;
-    defend(&mut connection, busy_timeout).map_err(storage_error)?;
+    defend(&mut connection, busy_timeout).map_err(|error| explain(storage_error(error), &connection))?;
     Ok(connection)
 }
 
@@ -479,6 +560,19 @@ fn defend(connection: &mut Connection, busy_timeout: Duration) -> rusqlite::Resu
     )?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(())
+}
+
+fn structure_findings(connection: &Connection) -> Result<Vec<String>> {
+    let mut statement = connection.prepare("PRAGMA integrity_check(100)").map_err(storage_error)?;
+    let found = statement.query_map([], |row| row.get::<_, String>(0)).map_err(storage_error)?;
+    let mut findings = found.collect::<rusqlite::Result<Vec<_>>>().map_err(storage_error)?;
+    let mut statement = connection.prepare("PRAGMA foreign_key_check").map_err(storage_error)?;
+    let orphans = statement.query_map([], |row| row.get::<_, String>(0)).map_err(storage_error)?;
+    for table in orphans {
+        findings.push(format!("a row of table {} refers to nothing", table.map_err(storage_error)?));
+    }
+    findings.retain(|finding| finding != "ok");
+    Ok(findings)
 }
 
 fn vacuum(connection: &Connection) -> Result<bool> {

@@ -46,6 +46,22 @@ pub(super) fn storage_error(error: rusqlite::Error) -> Error {
     translated.with_cause(error)
 }
 
+/// Where SQLite found damage because the system could not read.
+pub(super) fn unreadable() -> Error {
+    Error::storage("the disk could not be read; see to it, and try again: the store may be sound")
+}
+
+/// SQLite may write no more over this connection, though the file is writable: the system refused it for a moment.
+pub(super) fn opened_read_only(cause: Error) -> Error {
+    Error::storage("the store could be opened for reading only; see to its disk, and try again")
+        .with_cause(cause)
+}
+
+/// Whether SQLite said it, and not keyfold.
+pub(super) fn is_of_sqlite(error: &Error) -> bool {
+    std::error::Error::source(error).is_some_and(|cause| cause.is::<rusqlite::Error>())
+}
+
 fn extended(error: &rusqlite::Error) -> Option<std::ffi::c_int> {
     error.sqlite_error().map(|error| error.extended_code)
 }

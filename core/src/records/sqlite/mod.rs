@@ -13,7 +13,7 @@ mod steps;
 mod waiting;
 
 pub(crate) use copy::Copy;
-pub(crate) use create::create;
+pub(crate) use create::{create, sync_names_anew};
 pub(crate) use database::{Database, FileOptions, Moment};
 #[cfg(test)]
 pub(crate) use steps::NEXT_FORMAT;
