@@ -10,6 +10,7 @@ use hpke::{
     Deserializable, HpkeError, Kem, OpModeR, OpModeS, Serializable, single_shot_open_inout_detached,
     single_shot_seal_with_rng,
 };
+use zeroize::zeroize_stack;
 
 use super::aead::TAG_LENGTH;
 use super::backend::{Failure, Forged};
@@ -18,8 +19,9 @@ use crate::sys::pages::SecretBytes;
 
 /// The public key of a private one, which is X-Wing's seed.
 pub(crate) fn hpke_public_key(private: &[u8; 32]) -> Result<Vec<u8>, Failure> {
-    let private = PrivateKey::from_bytes(private).map_err(|_| Failure)?;
-    Ok(XWing::sk_to_pk(&private).to_bytes().to_vec())
+    let public = public_key(private);
+    zeroize_stack::<STACK>();
+    public
 }
 
 /// Encrypts to a public key. Returns the encapsulated key and the ciphertext.
@@ -29,6 +31,38 @@ pub(crate) fn hpke_seal(
     aad: &[u8],
     plaintext: &[u8],
 ) -> Result<(Vec<u8>, Vec<u8>), Failure> {
+    let sealed = seal(public, info, aad, plaintext);
+    zeroize_stack::<STACK>();
+    sealed
+}
+
+/// Decrypts what [`hpke_seal`] made.
+pub(crate) fn hpke_open(
+    private: &[u8; 32],
+    encapsulated: &[u8],
+    info: &[u8],
+    aad: &[u8],
+    ciphertext: &[u8],
+) -> Result<SecretBytes, Forged> {
+    let opened = open(private, encapsulated, info, aad, ciphertext);
+    zeroize_stack::<STACK>();
+    opened.map_err(|_| Forged)
+}
+
+/// What the crates may use of the stack, on which they leave shared secrets and the last blocks of plaintexts: ML-KEM
+/// alone takes tens of KiB.
+const STACK: usize = 128 * 1024;
+
+// Each out of line, so that its frame lies where its caller wipes.
+
+#[inline(never)]
+fn public_key(private: &[u8; 32]) -> Result<Vec<u8>, Failure> {
+    let private = PrivateKey::from_bytes(private).map_err(|_| Failure)?;
+    Ok(XWing::sk_to_pk(&private).to_bytes().to_vec())
+}
+
+#[inline(never)]
+fn seal(public: &[u8], info: &[u8], aad: &[u8], plaintext: &[u8]) -> Result<(Vec<u8>, Vec<u8>), Failure> {
     let public = PublicKey::from_bytes(public).map_err(|_| Failure)?;
     let mut randomness = KernelRandomness::default();
     let sealed = single_shot_seal_with_rng::<AesGcm256, HkdfSha256, XWing>(
@@ -47,21 +81,11 @@ pub(crate) fn hpke_seal(
     }
 }
 
-/// Decrypts what [`hpke_seal`] made.
-pub(crate) fn hpke_open(
-    private: &[u8; 32],
-    encapsulated: &[u8],
-    info: &[u8],
-    aad: &[u8],
-    ciphertext: &[u8],
-) -> Result<SecretBytes, Forged> {
-    open(private, encapsulated, info, aad, ciphertext).map_err(|_| Forged)
-}
-
 type PrivateKey = <XWing as Kem>::PrivateKey;
 type PublicKey = <XWing as Kem>::PublicKey;
 type EncappedKey = <XWing as Kem>::EncappedKey;
 
+#[inline(never)]
 fn open(
     private: &[u8; 32],
     encapsulated: &[u8],
