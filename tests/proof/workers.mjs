@@ -3,6 +3,7 @@
 
 import cluster from 'node:cluster';
 import { once } from 'node:events';
+import { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { isMainThread, parentPort, threadId, Worker } from 'node:worker_threads';
 import { open } from '../../bindings-node/index.mjs';
@@ -10,15 +11,14 @@ import { open } from '../../bindings-node/index.mjs';
 const [kind, rounds] = process.argv.slice(2);
 const WORKERS = 4;
 
-function* made() {
+async function* made() {
   const store = open(process.env.STORE, { masterKey: process.env.KEYFOLD_MASTER_KEY, busyTimeout: '60s' });
   const pii = store.key('pii');
   const files = store.key('files');
   for (let round = 0; round < Number(rounds); round += 1) {
     const plain = Buffer.from('ada');
     const sealed = [pii.encrypt(plain), ...pii.encryptMany(Array(4).fill(plain))];
-    const encryptor = files.streamEncryptor();
-    const stream = Buffer.concat([encryptor.update(plain), encryptor.finish()]);
+    const stream = Buffer.concat(await Readable.from([plain]).pipe(files.encryptStream()).toArray());
     yield {
       maker: `${process.pid}-${threadId}`,
       sealed: sealed.map((one) => Buffer.from(one).toString('hex')),
@@ -32,20 +32,20 @@ function* made() {
 const say = (answer) => process.stdout.write(`${JSON.stringify(answer)}\n`);
 
 if (!isMainThread) {
-  for (const answer of made()) parentPort.postMessage(answer);
+  for await (const answer of made()) parentPort.postMessage(answer);
 } else if (cluster.isWorker) {
-  for (const answer of made()) process.send(answer);
+  for await (const answer of made()) process.send(answer);
   process.disconnect();
 } else {
   // The parent's own store is open when it starts them, and is used beside them.
   const own = made();
-  say(own.next().value);
+  say((await own.next()).value);
   const workers = Array.from({ length: WORKERS }, () =>
     kind === 'cluster'
       ? cluster.fork()
       : new Worker(fileURLToPath(import.meta.url), { argv: process.argv.slice(2) }));
   workers.forEach((worker) => worker.on('message', say));
   const ended = workers.map((worker) => once(worker, 'exit'));
-  for (const answer of own) say(answer);
+  for await (const answer of own) say(answer);
   for (const [code] of await Promise.all(ended)) if (code !== 0) process.exitCode = 1;
 }
