@@ -439,3 +439,62 @@ fn a_core_dump_holds_what_the_heap_holds() {
     assert_eq!(dumped.keys().map(String::as_str).collect::<Vec<_>>(), expected);
     assert!(dumped.values().all(|count| *count == 2), "{dumped:?}");
 }
+
+/// Loads more keys than fit into what may be locked.
+#[test]
+#[ignore = "a child of the test below"]
+fn little_may_be_locked() {
+    let Some(path) = std::env::var_os("KEYFOLD_TEST_STORE").map(std::path::PathBuf::from) else { return };
+    for (place, mode) in [(path.as_path(), 0o666), (path.parent().unwrap(), 0o777)] {
+        std::fs::set_permissions(place, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+    }
+    // Before there is any secret. Room for the keys of the store itself.
+    // SAFETY: system calls on numbers and a live structure. Root is not bound by the limit, so it stops being root.
+    unsafe {
+        let little = libc::rlimit { rlim_cur: 128 << 10, rlim_max: 128 << 10 };
+        assert_eq!(libc::setrlimit(libc::RLIMIT_MEMLOCK, &little), 0);
+        if libc::geteuid() == 0 {
+            assert_eq!(libc::setuid(65534), 0);
+        }
+    }
+    let orders = orders().unwrap();
+    let options = OpenOptions::new().require_mlock(orders.task == "insists");
+    let store = Store::open_with(&orders.path, &orders.master_key, &options).unwrap();
+    assert!(store.warnings().is_empty(), "{:?}", store.warnings());
+    let report = store.check().unwrap();
+    assert!(report.ok && report.unlocked_bytes == 0, "{report:?}");
+    let mut keys = Vec::new();
+    for number in 0..KEYS {
+        let loaded = store.key(&format!("k{number}"));
+        match loaded.and_then(|key| key.encrypt(b"ada", b"").map(|_| key)) {
+            Ok(key) => keys.push(key),
+            Err(error) => {
+                tell(format!("{:?} {}", error.kind(), error.message().contains("RLIMIT_MEMLOCK")));
+                // Nor may it make new ones; what it has serves.
+                let refused = store.create_key("another", &CreateKey::new()).unwrap_err();
+                tell(format!("{:?}", refused.kind()));
+                keys[0].encrypt(b"ada", b"").unwrap();
+                break;
+            }
+        }
+    }
+    let report = store.check().unwrap();
+    let warned = report.warnings.iter().any(|finding| finding.subject == "memory");
+    tell(format!("{} {} {}", report.unlocked_bytes > 0, warned, keys.len() == KEYS));
+}
+
+const KEYS: usize = 400;
+
+#[test]
+fn where_little_may_be_locked_it_says_so_or_insists() {
+    let _alone = alone(&ALONE);
+    let home = Home::new();
+    let store = home.open();
+    for number in 0..KEYS {
+        store.create_key(&format!("k{number}"), &CreateKey::new().algorithm(Algorithm::Xaes256Gcm)).unwrap();
+    }
+    store.close();
+    assert_eq!(home.child("little_may_be_locked", "").finish(), ["true true true"]);
+    let told = home.child("little_may_be_locked", "insists").finish();
+    assert_eq!(told, ["PermissionDenied true", "PermissionDenied", "true true false"]);
+}
