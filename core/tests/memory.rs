@@ -498,3 +498,78 @@ fn where_little_may_be_locked_it_says_so_or_insists() {
     let told = home.child("little_may_be_locked", "insists").finish();
     assert_eq!(told, ["PermissionDenied true", "PermissionDenied", "true true false"]);
 }
+
+/// Tells the coefficients of the polynomials that gave these shares, masked: as many as there are shares, so that each
+/// list begins with the highest and ends with the secret's byte.
+#[test]
+#[ignore = "a child of the test below"]
+fn interpolates() {
+    let Some(orders) = orders() else { return };
+    fn times(mut a: u8, mut b: u8) -> u8 {
+        let mut product = 0;
+        while b != 0 {
+            product ^= if b & 1 == 1 { a } else { 0 };
+            a = (a << 1) ^ if a & 0x80 == 0 { 0 } else { 0x1d };
+            b >>= 1;
+        }
+        product
+    }
+    let inverse = |a: u8| (1..=255).find(|b| times(a, *b) == 1).unwrap();
+    let shares: Vec<Vec<u8>> = orders.task.split_whitespace().map(unhex).collect();
+    for byte in 1..shares[0].len() {
+        // Lowest first: the sum of each share's value times the polynomial that is 1 there and 0 at the others.
+        let mut sum = vec![0; shares.len()];
+        for share in &shares {
+            let (mut basis, mut scale) = (vec![1], share[byte]);
+            for other in shares.iter().filter(|other| other[0] != share[0]) {
+                let mut next = vec![0; basis.len() + 1];
+                for (degree, coefficient) in basis.iter().enumerate() {
+                    next[degree] ^= times(*coefficient, other[0]);
+                    next[degree + 1] ^= coefficient;
+                }
+                basis = next;
+                scale = times(scale, inverse(share[0] ^ other[0]));
+            }
+            sum.iter_mut().zip(&basis).for_each(|(sum, term)| *sum ^= times(*term, scale));
+        }
+        tell(hex(&sum.iter().rev().map(|coefficient| coefficient ^ MASK).collect::<Vec<u8>>()));
+    }
+}
+
+/// What a printed share holds: set (4), threshold, place, value.
+fn share(text: &str) -> Vec<u8> {
+    let letters = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+    let values = text[5..].split('-').flat_map(|group| group[..5].bytes());
+    let mut bits = Vec::new();
+    for letter in values {
+        let value = letters.bytes().position(|known| known == letter).unwrap();
+        bits.extend((0..5).rev().map(|bit| (value >> bit & 1) as u8));
+    }
+    bits.chunks(8).skip(5).take(33).map(|bits| bits.iter().fold(0, |sum, bit| sum << 1 | bit)).collect()
+}
+
+/// Who finds the coefficients needs no threshold of shares.
+#[test]
+fn splitting_leaves_no_polynomial() {
+    let _alone = alone(&ALONE);
+    let home = Home::new();
+    let mut wanted = Wanted::default();
+    for _ in 0..if proof::long() { 20 } else { 3 } {
+        let shares = Shares::split(16, 16).unwrap();
+        let texts = shares.reveal();
+        let task: String = texts.iter().map(|text| hex(&share(text)) + " ").collect();
+        let told = home.child("interpolates", &task).finish();
+        assert_eq!(told.len(), 32);
+        told.iter().for_each(|masked| wanted.add_masked("polynomial", &unhex(masked)));
+        // The secret itself is what the polynomials end with; here it opens, and so the child was right.
+        let secret: Vec<u8> = told.iter().map(|masked| unhex(masked)[15]).collect();
+        wanted.add_masked("secret of the shares", &secret);
+        let found = wanted.found();
+        assert!(found.iter().any(|found| found.name.starts_with("secret of the shares")), "{found:#?}");
+        assert!(found.iter().all(|found| found.undumped), "{found:#?}");
+        drop((shares, MasterKey::shares(&texts).unwrap()));
+        wipe(&mut task.into_bytes());
+    }
+    let found = wanted.found();
+    assert!(found.is_empty(), "{found:#?}");
+}
