@@ -15,7 +15,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use common::{Home, alone, beside, hear, milliseconds, orders, tell};
-use keyfold::{Aad, Algorithm, CreateKey, Key, OpenOptions, Store};
+use keyfold::{
+    Aad, Algorithm, CreateKey, IndexOptions, IndexScope, Key, KeyKind, OpenOptions, Store, limits,
+};
 
 /// A fork copies whatever another test's threads are doing, so they run one after the other.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -425,4 +427,153 @@ fn a_grandchild_works_too() {
     let sealed = child.end();
     assert_eq!(store.decrypt("pii", sealed, Aad::NONE).unwrap(), b"grandchild"[..]);
     assert_eq!(versions(&store, "pii"), 4);
+}
+
+/// Everything that draws randomness or a lease, at once after the fork.
+#[test]
+fn nothing_is_drawn_twice_by_64_children_of_any_kind() {
+    let _alone = alone(&ALONE);
+    const CHILDREN: usize = 64;
+    // Few enough that a child could live on what its parent had leased, and would not renew it.
+    const ROUNDS: usize = 4;
+    let home = Home::new();
+    let store = home.open();
+    let create = |id: &str, options: &CreateKey| {
+        store.create_key(id, options).unwrap();
+        store.key(id).unwrap()
+    };
+    let kind = |kind| CreateKey::new().kind(kind);
+    let counted = create("counted", &CreateKey::new().algorithm(Algorithm::Aes256Gcm));
+    let files = create("files", &kind(KeyKind::Stream));
+    let codes = create("codes", &kind(KeyKind::Mac));
+    let equal = create("equal", &kind(KeyKind::Deterministic));
+    create("derived", &kind(KeyKind::Derive));
+    let index = IndexOptions::new();
+    let stable = || {
+        [
+            codes.mac(b"ada").unwrap(),
+            equal.encrypt(b"ada", Aad::NONE).unwrap(),
+            store.derive_key("derived", "purpose", 32, None).unwrap().to_vec(),
+            counted.blind_index(b"ada", "field", &index).unwrap(),
+        ]
+        .concat()
+    };
+    let expected = stable();
+    equal.blind_index(b"ada", "field", &index).unwrap();
+    // Warm, with most of a lease left and a generator that has bytes left.
+    (0..20).for_each(|_| drop(counted.encrypt(b"12345", Aad::NONE).unwrap()));
+    let drawn = || {
+        let mut drawn = Vec::new();
+        for _ in 0..ROUNDS {
+            drawn.push(counted.encrypt(b"12345", Aad::NONE).unwrap()[5..17].to_vec());
+            let many = counted.encrypt_many(&[Some(&b"12345"[..]); 5], Aad::NONE).unwrap();
+            drawn.extend(many.iter().flatten().map(|sealed| sealed[5..17].to_vec()));
+            let mut sealed = Vec::new();
+            files.encrypt_stream(&b"12345"[..], &mut sealed, b"").unwrap();
+            // The first bytes of the salt; and the prefix of the nonces, with as much of the salt.
+            drawn.extend([sealed[1..13].to_vec(), sealed[28..40].to_vec()]);
+        }
+        assert_eq!(stable(), expected, "what is derived is the same in every process");
+        drawn.concat()
+    };
+    let children: Vec<_> = (0..CHILDREN)
+        .map(|number| {
+            fork(|out, _| {
+                out.write_all(&drawn()).unwrap();
+                // Keys, too: their tags are drawn as they are.
+                if number % 8 == 0 {
+                    let made = store.create_key(&format!("k{number}"), &CreateKey::new()).unwrap();
+                    let salt = store.rotate_index_salt(IndexScope::Key("equal")).unwrap();
+                    assert!(made.current_version == Some(1) && salt.version > 1);
+                }
+            })
+        })
+        .collect();
+    let mut all = drawn();
+    children.into_iter().for_each(|child| all.extend(child.end()));
+    let distinct: HashSet<_> = all.chunks_exact(12).collect();
+    assert_eq!(distinct.len(), (CHILDREN + 1) * ROUNDS * 8);
+    // A message is counted before it is made: 20, and six in each round of each process.
+    let messages = (20 + (CHILDREN + 1) * ROUNDS * 6) as u64;
+    let usage = store.key_usage("counted").unwrap()[0].messages;
+    assert!(usage >= messages, "{usage} counted, {messages} made");
+    // And each process leased for itself: nobody spent the parent's lease a second time.
+    assert!(
+        usage >= (CHILDREN as u64 + 1) * limits::FIRST_LEASE,
+        "{usage} leased by {} processes",
+        CHILDREN + 1
+    );
+    assert!(store.check().unwrap().ok);
+    println!("proof: {} draws of {} processes, no two alike", distinct.len(), CHILDREN + 1);
+}
+
+/// Keeps writers waiting for a moment when told, as a process that knows nothing of the others.
+#[test]
+#[ignore = "a child of the test below"]
+fn holds_the_file() {
+    let Some(orders) = orders() else { return };
+    let file = common::hostile(&orders.path);
+    while hear().is_some() {
+        file.execute_batch("BEGIN IMMEDIATE").unwrap();
+        tell("held");
+        std::thread::sleep(milliseconds(250));
+        file.execute_batch("ROLLBACK").unwrap();
+    }
+}
+
+/// The fork waits for an act that another thread is in the middle of, and both sides go on after it.
+#[test]
+fn a_fork_waits_for_the_writer() {
+    let _alone = alone(&ALONE);
+    let home = Home::new();
+    let store = home.open_with(&OpenOptions::new().create(true).busy_timeout(milliseconds(10_000))).unwrap();
+    store.create_key("pii", &CreateKey::new()).unwrap();
+    let mut holder = home.child("holds_the_file", "");
+    for round in 1..=4 {
+        holder.say("go");
+        assert_eq!(holder.hears(), "held");
+        std::thread::scope(|scope| {
+            let acting = scope.spawn(|| store.rotate_key("pii").unwrap());
+            std::thread::sleep(milliseconds(50));
+            let done = acting.is_finished();
+            let child = fork(|out, _| {
+                store.rotate_key("pii").unwrap();
+                out.write_all(&store.encrypt("pii", b"child", Aad::NONE).unwrap()).unwrap();
+            });
+            assert!(!done, "nothing kept the writer waiting");
+            acting.join().unwrap();
+            assert_eq!(store.decrypt("pii", child.end(), Aad::NONE).unwrap(), b"child"[..]);
+        });
+        assert_eq!(versions(&store, "pii"), 1 + 2 * round);
+    }
+    holder.finish();
+    assert!(store.check().unwrap().ok);
+}
+
+/// A program started by posix_spawn shares nothing, and costs the parent no lock and no connection.
+#[test]
+fn started_programs_change_nothing() {
+    let _alone = alone(&ALONE);
+    let home = Home::new();
+    let store = home.open_with_key("pii");
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let stop_all = StopWhenDropped(&stop);
+        let rotating = scope.spawn(|| {
+            let mut rotated = 0;
+            while !stop.load(Ordering::Relaxed) {
+                store.rotate_key("pii").unwrap();
+                rotated += 1;
+            }
+            rotated
+        });
+        for _ in 0..50 {
+            assert!(std::process::Command::new("true").status().unwrap().success());
+            assert!(holds_locks(&home));
+        }
+        drop(stop_all);
+        let rotated: usize = rotating.join().unwrap();
+        assert_eq!(versions(&store, "pii"), 1 + rotated);
+    });
+    assert!(store.check().unwrap().ok);
 }

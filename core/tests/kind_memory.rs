@@ -3,12 +3,11 @@
 
 mod common;
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::sync::Mutex;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use common::search::{Wanted, wipe};
 use common::{Home, Random};
 use hmac::{Hmac, KeyInit, Mac};
 use keyfold::{
@@ -19,76 +18,6 @@ use sha2::Sha256;
 
 /// Each searches all memory, that of the other test too.
 static ALONE: Mutex<()> = Mutex::new(());
-
-/// Kept so that the search does not find what it searches for.
-const MASK: u8 = 0x55;
-
-/// What is searched for: parts of secrets, masked, and what they are.
-#[derive(Default)]
-struct Wanted(Vec<(String, Vec<u8>)>);
-
-impl Wanted {
-    /// Each half of the secret.
-    fn add(&mut self, name: &str, secret: &[u8]) {
-        for (place, half) in secret.chunks(16).filter(|half| half.len() >= 12).enumerate() {
-            self.0.push((format!("{name}, part {place}"), half.iter().map(|byte| byte ^ MASK).collect()));
-        }
-    }
-
-    /// The names of what stands somewhere in writable memory.
-    fn found(&self) -> Vec<String> {
-        let memory = File::open("/proc/self/mem").unwrap();
-        let mut begins = vec![false; 1 << 16];
-        let start = |bytes: &[u8]| usize::from(bytes[0]) << 8 | usize::from(bytes[1]);
-        for (_, pattern) in &self.0 {
-            begins[start(&[pattern[0] ^ MASK, pattern[1] ^ MASK])] = true;
-        }
-        let mut found = Vec::new();
-        let mut buffer = vec![0u8; 1 << 20];
-        for line in std::fs::read_to_string("/proc/self/maps").unwrap().lines() {
-            let mut fields = line.split(' ');
-            let (range, rights) = (fields.next().unwrap(), fields.next().unwrap());
-            if !rights.starts_with("rw") || line.contains("[v") {
-                continue;
-            }
-            let (first, end) = range.split_once('-').unwrap();
-            let mut first = u64::from_str_radix(first, 16).unwrap();
-            let end = u64::from_str_radix(end, 16).unwrap();
-            while first < end {
-                let length = buffer.len().min((end - first) as usize);
-                if memory.read_exact_at(&mut buffer[..length], first).is_ok() {
-                    for at in 0..length.saturating_sub(16) {
-                        if !begins[start(&buffer[at..])] {
-                            continue;
-                        }
-                        for (name, pattern) in &self.0 {
-                            let here = &buffer[at..length.min(at + pattern.len())];
-                            if here.len() == pattern.len()
-                                && here.iter().zip(pattern).all(|(byte, wanted)| byte ^ MASK == *wanted)
-                            {
-                                let what = line.rsplit(' ').next().unwrap_or_default();
-                                found.push(format!("{name} at {:x} in {what}", first + at as u64));
-                            }
-                        }
-                    }
-                }
-                if length < buffer.len() {
-                    break;
-                }
-                // What lies across two pieces is seen in the next.
-                first += length as u64 - 64;
-            }
-        }
-        buffer.fill(0);
-        std::hint::black_box(&mut buffer);
-        found
-    }
-}
-
-fn wipe(bytes: &mut [u8]) {
-    bytes.fill(0);
-    std::hint::black_box(bytes);
-}
 
 /// HKDF-SHA256 of 32 bytes, by its definition.
 fn hkdf(ikm: &[u8], salt: &[u8], info: &[u8]) -> [u8; 32] {
@@ -269,7 +198,7 @@ fn nothing_of_any_secret_stays_behind() {
             for name in
                 ["AES256_GCM_SIV 0", "AES256_SIV 0", "HKDF", "inner state", "outer state", "index root"]
             {
-                assert!(live.iter().any(|found| found.starts_with(name)), "{name}: {live:#?}");
+                assert!(live.iter().any(|found| found.name.starts_with(name)), "{name}: {live:#?}");
             }
         }
         drop(salt);

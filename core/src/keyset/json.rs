@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::message::{self, from_message, to_message};
 use super::{TinkKeyset, malformed};
 use crate::error::{Error, Result};
+use crate::format::{decode_base64, encode_base64};
 use crate::sys::pages::SecretBytes;
 
 #[derive(Serialize, Deserialize)]
@@ -39,6 +40,19 @@ struct KeyData {
 #[serde(transparent)]
 struct SecretText(String);
 
+impl SecretText {
+    fn encoded(value: &[u8]) -> Result<Self> {
+        let text = encode_base64(value)?.expose().to_vec();
+        String::from_utf8(text).map(Self).map_err(|_| Error::internal("base64 that is no text"))
+    }
+
+    /// In memory of the final size, for a field that wipes it.
+    fn decoded(&self) -> Result<Vec<u8>> {
+        let value = decode_base64(self.0.as_bytes()).ok_or_else(bad_base64)?;
+        Ok(value.expose().to_vec())
+    }
+}
+
 impl Drop for SecretText {
     fn drop(&mut self) {
         crate::key::wipe(&mut std::mem::take(&mut self.0).into_bytes());
@@ -65,7 +79,7 @@ const MATERIAL: [&str; 5] =
 
 pub(super) fn encode(keyset: &TinkKeyset) -> Result<SecretBytes> {
     let message = to_message(keyset)?;
-    let key = message.key.iter().map(key_to_json).collect();
+    let key = message.key.iter().map(key_to_json).collect::<Result<_>>()?;
     write_secret(&Keyset { primary_key_id: message.primary_key_id, key })
 }
 
@@ -88,17 +102,21 @@ pub(crate) fn decode_encrypted_json(bytes: &[u8]) -> Result<Vec<u8>> {
     STANDARD.decode(&keyset.encrypted_keyset).map_err(|_| bad_base64())
 }
 
-fn key_to_json(key: &message::Key) -> Key {
-    Key {
-        key_data: key.key_data.as_ref().map(|data| KeyData {
+fn key_to_json(key: &message::Key) -> Result<Key> {
+    let key_data = match &key.key_data {
+        None => None,
+        Some(data) => Some(KeyData {
             type_url: data.type_url.clone(),
-            value: SecretText(STANDARD.encode(&data.value)),
+            value: SecretText::encoded(&data.value)?,
             key_material_type: name(&MATERIAL, data.key_material_type),
         }),
+    };
+    Ok(Key {
+        key_data,
         status: name(&STATUS, key.status),
         key_id: key.key_id,
         output_prefix_type: name(&OUTPUT_PREFIX, key.output_prefix_type),
-    }
+    })
 }
 
 fn key_from_json(key: &Key) -> Result<message::Key> {
@@ -106,7 +124,7 @@ fn key_from_json(key: &Key) -> Result<message::Key> {
         None => None,
         Some(data) => Some(message::KeyData {
             type_url: data.type_url.clone(),
-            value: STANDARD.decode(&data.value.0).map_err(|_| bad_base64())?,
+            value: data.value.decoded()?,
             key_material_type: number(&MATERIAL, &data.key_material_type, "keyMaterialType")?,
         }),
     };

@@ -1,6 +1,7 @@
 //! Keys that no store may have: published ones, and those that somebody made up.
 
 use crate::error::{Error, Result};
+use crate::primitives::equal;
 
 /// Keys of documentation, of standards' examples, and of the sort that is typed while trying something out.
 const PUBLISHED: [&[u8; 32]; 12] = [
@@ -29,12 +30,14 @@ const PUBLISHED: [&[u8; 32]; 12] = [
 pub(super) const FIXTURES: &[u8; 32] = b"\xa0\xab\x6e\x32\xa1\xa1\x53\x59\x79\xf3\xec\xf9\xb5\x4a\xd7\x7c\
       \x72\xb5\x5b\x9b\xd0\xd1\xf3\xbf\x9f\x6e\x68\xd3\x9f\xe1\x64\x24";
 
-/// Refuses a key that is published, repeats itself, or counts in even steps. A random key does neither.
+/// Refuses a key that is published, repeats itself, or counts in even steps. A random key does neither, and all of
+/// one takes the same time.
 pub(super) fn refuse_known(key: &[u8; 32]) -> Result<()> {
-    let repeats = (1..=16).any(|period| key[period..] == key[..32 - period]);
+    let repeats = (1..=16).fold(false, |found, period| found | equal(&key[period..], &key[..32 - period]));
     let step = |place: usize| key[place + 1].wrapping_sub(key[place]);
-    let counts = (1..31).all(|place| step(place) == step(0));
-    if repeats || counts || PUBLISHED.contains(&key) {
+    let counts = (1..31).fold(0, |differences, place| differences | (step(place) ^ step(0))) == 0;
+    let published = PUBLISHED.iter().fold(false, |found, known| found | equal(*known, key));
+    if repeats | counts | published {
         return Err(Error::invalid(
             "this master key is a published or made-up one that anybody could try; use \
              `keyfold master-key generate`",

@@ -10,6 +10,7 @@ use hpke::{
     Deserializable, HpkeError, Kem, OpModeR, OpModeS, Serializable, single_shot_open_inout_detached,
     single_shot_seal_with_rng,
 };
+use zeroize::zeroize_stack;
 
 use super::aead::TAG_LENGTH;
 use super::backend::{Failure, Forged};
@@ -28,8 +29,9 @@ pub(crate) fn hpke_is_public_key(bytes: &[u8]) -> bool {
 
 /// The public key of a private one, which is X-Wing's seed.
 pub(crate) fn hpke_public_key(private: &[u8; 32]) -> Result<Vec<u8>, Failure> {
-    let private = <XWing as Kem>::PrivateKey::from_bytes(private).map_err(|_| Failure)?;
-    Ok(XWing::sk_to_pk(&private).to_bytes().to_vec())
+    let public = public_key(private);
+    zeroize_stack::<STACK>();
+    public
 }
 
 /// Encrypts to a public key. Returns the encapsulated key and the ciphertext.
@@ -41,6 +43,7 @@ pub(crate) fn hpke_seal(
 ) -> Result<(Vec<u8>, Vec<u8>), Failure> {
     let mut randomness = KernelRandomness::default();
     let sealed = seal::<AesGcm256, XWing>(public, info, aad, plaintext, &mut randomness);
+    zeroize_stack::<STACK>();
     sealed.ok().filter(|_| !randomness.failed).ok_or(Failure)
 }
 
@@ -52,10 +55,25 @@ pub(crate) fn hpke_open(
     aad: &[u8],
     ciphertext: &[u8],
 ) -> Result<SecretBytes, Forged> {
-    open::<AesGcm256, XWing>(private, encapsulated, info, aad, ciphertext).map_err(|_| Forged)
+    let opened = open::<AesGcm256, XWing>(private, encapsulated, info, aad, ciphertext);
+    zeroize_stack::<STACK>();
+    opened.map_err(|_| Forged)
+}
+
+/// What the crates may use of the stack, on which they leave shared secrets and the last blocks of plaintexts: ML-KEM
+/// alone takes tens of KiB.
+const STACK: usize = 128 * 1024;
+
+// Each out of line, so that its frame lies where its caller wipes.
+
+#[inline(never)]
+fn public_key(private: &[u8; 32]) -> Result<Vec<u8>, Failure> {
+    let private = <XWing as Kem>::PrivateKey::from_bytes(private).map_err(|_| Failure)?;
+    Ok(XWing::sk_to_pk(&private).to_bytes().to_vec())
 }
 
 /// With another AEAD or KEM than ours too, since the published vectors have those.
+#[inline(never)]
 pub(super) fn seal<A: Aead, K: Kem>(
     public: &[u8],
     info: &[u8],
@@ -76,6 +94,7 @@ pub(super) fn seal<A: Aead, K: Kem>(
 }
 
 /// Opens what [`seal`] made.
+#[inline(never)]
 pub(super) fn open<A: Aead, K: Kem>(
     private: &[u8; 32],
     encapsulated: &[u8],

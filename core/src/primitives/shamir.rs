@@ -1,7 +1,7 @@
 //! Shamir's secret sharing over GF(256): any `threshold` shares give the secret, fewer say nothing of it.
 //!
-//! The crate computes with tables, on one machine and with nobody who times it in mind; it wipes its shares, though
-//! not every intermediate value.
+//! The crate computes with tables, on one machine and with nobody who times it in mind. It wipes its shares and its
+//! polynomials; what it leaves on the stack is wiped here.
 
 use blahaj::{Share, Sharks};
 use zeroize::{Zeroizing, zeroize_stack};

@@ -92,6 +92,7 @@ impl Shared {
             let tree = self.verified(rows, &unlocked, known)?;
             let mut act = Act::new(tree, &unlocked.kek, &unlocked.audit, &self.actor, now);
             let value = run(&mut act)?;
+            self.require_locked()?;
             Ok((value, act.finish()?))
         })?;
         self.freshness.advance(generation);

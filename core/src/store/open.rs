@@ -140,6 +140,7 @@ impl Shared {
             mode: options.wanted_mode()?,
             production: options.production,
             immutable: options.immutable,
+            require_mlock: options.require_mlock,
             clock: options.clock.clone(),
             freshness,
             unlocked: ArcSwapOption::new(opened.unlocked),
@@ -309,7 +310,7 @@ fn refuse_development(development: bool, options: &OpenOptions) -> Result<()> {
 }
 
 /// Fails where key memory may reach swap.
-fn require_locked_memory() -> Result<()> {
+pub(super) fn require_locked_memory() -> Result<()> {
     // Some memory, so that there is a status.
     drop(SecretBytes::zeroed(32));
     let memory = pages::status();

@@ -23,7 +23,7 @@ use crate::store::act::Event;
 use crate::store::denials::Denials;
 use crate::store::development::Scratch;
 use crate::store::key_index::KeyIndex;
-use crate::store::open::refuse_warnings;
+use crate::store::open::{refuse_warnings, require_locked_memory};
 use crate::store::options::Mode;
 use crate::sys::clock::coarse_milliseconds;
 use crate::sys::pages::SecretBytes;
@@ -43,6 +43,7 @@ pub(crate) struct Shared {
     pub(super) mode: Mode,
     pub(super) production: bool,
     pub(super) immutable: bool,
+    pub(super) require_mlock: bool,
     pub(super) clock: Clock,
     pub(super) freshness: Freshness,
     /// `None` once it is closed, and in mode metadata.
@@ -116,6 +117,11 @@ impl Shared {
         .denied(Denial::Mode))
     }
 
+    /// Where the caller insists on it, refuses to go on with keys that had to be put into memory that may reach swap.
+    pub(super) fn require_locked(&self) -> Result<()> {
+        if self.require_mlock { require_locked_memory() } else { Ok(()) }
+    }
+
     pub(crate) fn mode(&self) -> Mode {
         self.mode
     }
@@ -145,6 +151,7 @@ impl Shared {
         let (snapshot, generation) = self.read(&mut reader, |tree, kek| {
             Ok((Snapshot::load(tree, kek, key_id, None)?, tree.store().generation))
         })?;
+        self.require_locked()?;
         self.freshness.advance(generation);
         let entry = Arc::new(Entry::new(key_id, snapshot.ok_or_else(|| no_such_key(key_id))?, generation));
         reader.entries.insert(key_id.to_owned(), Arc::clone(&entry));
@@ -420,6 +427,7 @@ impl Shared {
         });
         match loaded {
             Ok((snapshot, generation)) => {
+                self.require_locked()?;
                 self.freshness.advance(generation);
                 entry.replace(snapshot, generation);
                 Ok(())

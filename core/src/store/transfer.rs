@@ -1,10 +1,7 @@
 //! Single keys in and out as bytes.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use zeroize::Zeroize;
-
 use crate::error::{Denial, Error, ErrorKind, Result};
+use crate::format::{decode_base64, decode_hex, encode_base64, encode_hex, is_hex};
 use crate::hierarchy::{DekPlace, Wrappable};
 use crate::key::{Plaintext, PlaintextText};
 use crate::keyring::{Operation, VersionState};
@@ -93,8 +90,8 @@ impl Store {
         let secret = self.export_version(key_id, None, Some(key_bytes))?;
         Ok(match encoding {
             KeyEncoding::Raw => ExportedKey::Bytes(plaintext(secret.expose())),
-            KeyEncoding::Hex => ExportedKey::Text(text(&hex(secret.expose()))?),
-            KeyEncoding::Base64 => ExportedKey::Text(text(&base64(secret.expose())?)?),
+            KeyEncoding::Hex => ExportedKey::Text(text(&encode_hex(secret.expose()))?),
+            KeyEncoding::Base64 => ExportedKey::Text(text(&encode_base64(secret.expose())?)?),
         })
     }
 
@@ -233,43 +230,29 @@ fn decode(material: &[u8], encoding: KeyEncoding) -> Result<SecretBytes> {
     }
     match encoding {
         KeyEncoding::Raw => Ok(SecretBytes::copied(material)),
-        KeyEncoding::Hex => decode_hex(material),
-        KeyEncoding::Base64 => decode_base64(material),
+        KeyEncoding::Hex => from_hex(material),
+        KeyEncoding::Base64 => from_base64(material),
     }
 }
 
-fn decode_hex(text: &[u8]) -> Result<SecretBytes> {
-    let (pairs, odd) = text.as_chunks::<2>();
-    if !odd.is_empty() {
+fn from_hex(text: &[u8]) -> Result<SecretBytes> {
+    if text.len() % 2 == 1 {
         return Err(Error::invalid("the hex text has an odd number of digits"));
     }
-    let mut secret = SecretBytes::zeroed(pairs.len());
-    for (byte, [high, low]) in secret.expose_mut().iter_mut().zip(pairs) {
-        match (digit(*high), digit(*low)) {
-            (Some(high), Some(low)) => *byte = high << 4 | low,
-            _ => return Err(Error::invalid("the hex text has something else than hexadecimal digits")),
-        }
-    }
-    Ok(secret)
+    decode_hex(text).ok_or_else(|| Error::invalid("the hex text has something else than hexadecimal digits"))
 }
 
-fn digit(character: u8) -> Option<u8> {
-    char::from(character).to_digit(16).map(|digit| digit as u8)
-}
-
-fn decode_base64(text: &[u8]) -> Result<SecretBytes> {
-    if text.iter().all(u8::is_ascii_hexdigit) {
+fn from_base64(text: &[u8]) -> Result<SecretBytes> {
+    if is_hex(text) {
         return Err(Error::invalid(
             "this text has hexadecimal digits only, so it is hardly base64: name the encoding hex",
         ));
     }
-    let mut secret = SecretBytes::zeroed(base64::decoded_len_estimate(text.len()));
-    let length = STANDARD.decode_slice(text, secret.expose_mut()).map_err(|_| {
+    decode_base64(text).ok_or_else(|| {
         Error::invalid(
             "the base64 text is malformed: it wants the standard alphabet, padded, without white space",
         )
-    })?;
-    Ok(SecretBytes::copied(secret.expose().get(..length).unwrap_or_default()))
+    })
 }
 
 pub(super) fn plaintext(bytes: &[u8]) -> Plaintext {
@@ -281,27 +264,6 @@ pub(super) fn plaintext(bytes: &[u8]) -> Plaintext {
 fn text(bytes: &SecretBytes) -> Result<PlaintextText> {
     PlaintextText::new(plaintext(bytes.expose()))
         .ok_or_else(|| Error::internal("an encoding that is no text"))
-}
-
-fn hex(bytes: &[u8]) -> SecretBytes {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut out = SecretBytes::zeroed(2 * bytes.len());
-    for (pair, byte) in out.expose_mut().chunks_exact_mut(2).zip(bytes) {
-        pair[0] = DIGITS[usize::from(byte >> 4)];
-        pair[1] = DIGITS[usize::from(byte & 15)];
-    }
-    out
-}
-
-fn base64(bytes: &[u8]) -> Result<SecretBytes> {
-    let internal = || Error::internal("a base64 text of the wrong length");
-    let mut out = SecretBytes::zeroed(base64::encoded_len(bytes.len(), true).ok_or_else(internal)?);
-    let written = STANDARD.encode_slice(bytes, out.expose_mut()).map_err(|_| internal())?;
-    if written != out.len() {
-        out.expose_mut().zeroize();
-        return Err(internal());
-    }
-    Ok(out)
 }
 
 fn require_readable(key: &KeyRow, row: &VersionRow) -> Result<()> {

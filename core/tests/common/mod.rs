@@ -2,6 +2,8 @@
 #![allow(dead_code)]
 
 pub mod proof;
+#[cfg(target_os = "linux")]
+pub mod search;
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Write};

@@ -414,8 +414,10 @@ impl Place {
         }
         for entry in std::fs::read_dir(&self.folder).unwrap() {
             let name = entry.unwrap().file_name().into_string().unwrap();
-            let stem =
-                ["-wal", "-shm", "-journal", "-lock"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name);
+            let stem = ["-wal", "-shm", "-journal", "-lock"]
+                .iter()
+                .find_map(|end| name.strip_suffix(end))
+                .unwrap_or(&name);
             let is_known = stem == STORE || before.files.contains_key(stem) || after.files.contains_key(stem);
             if !is_known && !is_draft(stem) {
                 return Err(format!("a stray file {name}"));
