@@ -132,6 +132,10 @@ fn value(old: &Value, input: &mut Input) -> Value {
 }
 
 impl Table {
+    pub(crate) fn width(&self) -> usize {
+        self.columns.len()
+    }
+
     fn place(&self, row: &[Value]) -> (String, Vec<Value>) {
         let place: Vec<_> = self.keys.iter().map(|&at| format!("{} IS ?", self.columns[at])).collect();
         (place.join(" AND "), self.keys.iter().map(|&at| row[at].clone()).collect())

@@ -22,7 +22,7 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
         "printed" => (0..5).flat_map(|kind| noise(6, 40, Some(kind))).chain(master_keys()).collect(),
         "import" => imports(),
         "database" => (0..4).flat_map(|kind| noise(6, 60, Some(kind))).collect(),
-        "rows" => noise(40, 60, None),
+        "rows" => noise(40, 60, None).into_iter().chain(cells()).collect(),
         _ => noise(60, 200, None),
     }
 }
@@ -41,6 +41,13 @@ fn noise(count: u64, length: usize, first: Option<u8>) -> Vec<Vec<u8>> {
         bytes
     };
     (0..count).map(one).collect()
+}
+
+/// One change of each column of the first row of each table, and nothing else: each must be noticed.
+fn cells() -> Vec<Vec<u8>> {
+    let tables = crate::damage::contents()[0].iter().map(|table| table.width() as u8);
+    let cells = (0..).zip(tables).flat_map(|(table, width)| (0..width).map(move |column| (table, column)));
+    cells.map(|(table, column)| vec![0, table, 4, 0, column, 5, 1, 6, 0, 1, 1, 1]).collect()
 }
 
 fn ciphertexts() -> Vec<Vec<u8>> {
