@@ -99,7 +99,9 @@ impl Serialize for Timestamp {
 
 /// Reads a length of time such as `5s`, `500ms` or `30d`; a bare number is refused.
 pub fn parse_duration(text: &str) -> Result<Duration> {
-    humantime::parse_duration(text).map_err(|_| {
+    // humantime would take "0" without a unit.
+    let has_unit = text.contains(|character: char| character.is_ascii_alphabetic());
+    humantime::parse_duration(text).ok().filter(|_| has_unit).ok_or_else(|| {
         Error::invalid(format!("{text:?} is no length of time; write it like \"5s\", \"500ms\" or \"30d\""))
     })
 }
@@ -136,7 +138,7 @@ mod tests {
     fn bare_numbers_are_no_durations() {
         assert_eq!(parse_duration("1500ms").unwrap(), Duration::from_millis(1500));
         assert_eq!(parse_duration("30d").unwrap(), Duration::from_secs(30 * 86_400));
-        for bad in ["", "5", "-1s", "1.5", "s", "99999999999999999999s"] {
+        for bad in ["", "0", "5", "-1s", "1.5", "s", "99999999999999999999s"] {
             assert!(parse_duration(bad).is_err(), "{bad}");
         }
     }

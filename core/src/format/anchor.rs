@@ -85,6 +85,7 @@ mod tests {
         let text = anchor.to_string();
         assert_eq!(text.len(), PREFIX.len() + 86);
         assert_eq!(text.parse::<Anchor>().unwrap(), anchor);
+        assert_eq!((anchor.generation(), anchor.sequence()), (3, 5));
         for bad in ["", "kfa1.", &text[..text.len() - 1], &text[5..], &format!("{text}A")] {
             assert!(bad.parse::<Anchor>().is_err());
         }

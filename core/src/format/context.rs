@@ -225,6 +225,13 @@ mod tests {
     }
 
     #[test]
+    fn the_cipher_gets_what_is_encoded() {
+        let context = Context::new().with("id", 42);
+        assert_eq!(Aad::Context(&context).to_bytes().unwrap().as_ref(), context.to_aad().unwrap());
+        assert_eq!(Aad::Raw(b"raw").to_bytes().unwrap().as_ref(), b"raw");
+    }
+
+    #[test]
     fn order_of_calls_does_not_matter_but_borders_do() {
         let one = Context::new().with("a", "1").with("b", "2").to_aad().unwrap();
         assert_eq!(one, Context::new().with("b", "2").with("a", 1).to_aad().unwrap());

@@ -25,3 +25,15 @@ impl Prefix {
         Self::ALL.into_iter().find(|prefix| prefix.name() == name)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Prefix;
+
+    #[test]
+    fn names_are_read_back() {
+        assert_eq!(Prefix::ALL.map(Prefix::name), ["tink", "raw"]);
+        assert_eq!(Prefix::ALL.map(|prefix| Prefix::from_name(prefix.name())), Prefix::ALL.map(Some));
+        assert_eq!(Prefix::from_name("TINK"), None);
+    }
+}

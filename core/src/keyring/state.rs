@@ -168,10 +168,22 @@ mod tests {
     fn names_are_read_back() {
         for state in VersionState::ALL {
             assert_eq!(state.name().parse::<VersionState>().unwrap(), state);
+            assert_eq!(state.to_string(), state.name());
         }
         for bad in ["", "Enabled", "enabled ", "pending"] {
             assert!(bad.parse::<VersionState>().unwrap_err().message().contains("decrypt_only"), "{bad}");
         }
+    }
+
+    #[test]
+    fn what_opens_and_what_encrypts() {
+        use VersionState::*;
+        let holds = |asks: fn(VersionState) -> bool| -> Vec<VersionState> {
+            VersionState::ALL.into_iter().filter(|state| asks(*state)).collect()
+        };
+        assert_eq!(holds(VersionState::may_decrypt), [Staged, Enabled, DecryptOnly]);
+        assert_eq!(holds(VersionState::may_encrypt), [Enabled]);
+        assert_eq!(Operation::ComputeMac.to_string(), "compute a MAC");
     }
 
     /// A state that allows nothing of an operation to a current version allows it to no other.
