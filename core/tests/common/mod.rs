@@ -1,6 +1,9 @@
 //! What the proof tests share: a store in memory-backed files, child processes, hostile connections.
 #![allow(dead_code)]
 
+pub mod proof;
+pub mod rich;
+
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};

@@ -10,12 +10,12 @@ use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
+use super::defences::defend;
 use super::errors::storage_error;
 use super::rows::SqliteRows;
 use super::schema;
 use super::waiting;
 use crate::error::{Error, ErrorKind, Result};
-use crate::limits;
 use crate::records::Rows;
 use crate::sys::fork;
 
@@ -230,6 +230,7 @@ impl Database {
 
     fn connect(&mut self) -> Result<Connected> {
         let file = identity(&self.path)?;
+        refuse_planted(&self.path)?;
         let connection = match self.options.immutable {
             true => open_immutable(&self.path)?,
             false => {
@@ -281,6 +282,21 @@ impl Database {
     }
 }
 
+/// A connection that was not closed as the last act of a store has perhaps verified nothing: the log that lies beside
+/// the file may be another's, and is left where it is.
+impl Drop for Database {
+    fn drop(&mut self) {
+        let epoch = self.connection.as_ref().map(|connected| connected.epoch);
+        if epoch.is_some_and(|epoch| epoch != fork::epoch()) {
+            std::mem::forget(self.connection.take());
+        }
+        // An empty one goes with the connection.
+        if beside(&self.path, "-wal").symlink_metadata().is_ok_and(|metadata| metadata.len() > 0) {
+            self.disconnect();
+        }
+    }
+}
+
 /// Opens a connection and turns SQLite's defences on before anything is read.
 pub(super) fn open(path: &Path, busy_timeout: Duration) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
@@ -294,15 +310,14 @@ pub(super) fn open(path: &Path, busy_timeout: Duration) -> Result<Connection> {
 
 /// Opens a file that nobody writes. What lies in a log beside it would be missed, so there must be none.
 fn open_immutable(path: &Path) -> Result<Connection> {
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    if Path::new(&log).metadata().is_ok_and(|metadata| metadata.len() > 0) {
+    let log = beside(path, "-wal");
+    if log.metadata().is_ok_and(|metadata| metadata.len() > 0) {
         return Err(Error::new(
             ErrorKind::Unsupported,
             format!(
                 "{} holds acts that an immutable store would miss: open and close the store once where it can be \
                  written, then copy it",
-                Path::new(&log).display()
+                log.display()
             ),
         ));
     }
@@ -351,33 +366,6 @@ fn read_only() -> Error {
         ErrorKind::PermissionDenied,
         "the store is open as immutable: nothing is written; open it elsewhere without immutable",
     )
-}
-
-fn defend(connection: &mut Connection, busy_timeout: Duration) -> rusqlite::Result<()> {
-    waiting::begin(busy_timeout);
-    waiting::install(connection)?;
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false)?;
-    // Plans that depend on bound values are made anew for each value, which took a third of a key's first use.
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-    connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
-    connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, limits::ROW_BYTES)?;
-    connection.set_limit(Limit::SQLITE_LIMIT_SQL_LENGTH, 64 << 10)?;
-    connection.set_limit(Limit::SQLITE_LIMIT_EXPR_DEPTH, 20)?;
-    connection.set_limit(Limit::SQLITE_LIMIT_TRIGGER_DEPTH, 1)?;
-    connection.set_limit(Limit::SQLITE_LIMIT_WORKER_THREADS, 0)?;
-    connection.execute_batch(
-        "PRAGMA cell_size_check = ON;
-         PRAGMA mmap_size = 0;
-         PRAGMA temp_store = MEMORY;
-         PRAGMA foreign_keys = ON;
-         PRAGMA secure_delete = ON;
-         PRAGMA synchronous = FULL;",
-    )?;
-    connection.set_prepared_statement_cache_capacity(64);
-    Ok(())
 }
 
 fn vacuum(connection: &Connection) -> Result<bool> {
@@ -440,11 +428,31 @@ fn identity(path: &Path) -> Result<(u64, u64)> {
     Ok((metadata.dev(), metadata.ino()))
 }
 
+/// What SQLite keeps beside the file is opened by name: a pipe there would have it wait for ever, and a second name or
+/// a device would have it write elsewhere.
+fn refuse_planted(path: &Path) -> Result<()> {
+    for suffix in ["-wal", "-shm", "-journal"] {
+        let place = beside(path, suffix);
+        let Ok(metadata) = place.symlink_metadata() else { continue };
+        if !metadata.is_file() || metadata.nlink() > 1 {
+            return Err(Error::integrity(format!(
+                "{} is not a plain file of one name: somebody put it there; look into it and take it away",
+                place.display()
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
 /// Device and inode of the write-ahead log beside the file; `None` where there is none.
 fn log_identity(path: &Path) -> Option<(u64, u64)> {
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    let metadata = Path::new(&log).symlink_metadata().ok()?;
+    let metadata = beside(path, "-wal").symlink_metadata().ok()?;
     Some((metadata.dev(), metadata.ino()))
 }
 
