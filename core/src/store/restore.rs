@@ -365,7 +365,7 @@ fn verified_copy(
     now: i64,
 ) -> Result<(Copy, Opened)> {
     let copy = Copy::of(&mut backup, target, options, &|_, _| {})?;
-    backup.close();
+    backup.leave();
     let mut database = copy.database()?;
     let opened = database.read(|rows| unlock_any(rows, credentials, anchor))?;
     let report = check_database(&mut database, now, &|_| {

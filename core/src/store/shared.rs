@@ -304,7 +304,10 @@ impl Shared {
         self.unlocked.store(None);
         lock(&self.writer).close();
         let mut reader = lock(&self.reader);
-        reader.database.close();
+        match self.mode {
+            Mode::Metadata => reader.database.leave(),
+            _ => reader.database.close(),
+        }
         reader.index = None;
         let entries = std::mem::take(&mut reader.entries);
         drop(reader);

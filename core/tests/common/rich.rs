@@ -27,6 +27,10 @@ pub struct Rich {
     pub oldest: Vec<u8>,
     /// Another store with the same master key and the same names.
     pub other: Vec<u8>,
+    /// What stands in the log beside `bytes`; empty but of [`Rich::with_log`].
+    pub log: Vec<u8>,
+    /// Where the store stands, the log included.
+    pub anchor: String,
     sealed: Sealed,
     truth: Answers,
 }
@@ -64,12 +68,81 @@ impl Rich {
         let other = std::fs::read(twin.path()).unwrap();
         let store = home.open();
         let truth = answers(&store, &sealed);
+        let anchor = store.anchor().unwrap().to_string();
         store.close();
-        let rich = Self { home, bytes, older, oldest, other, sealed, truth };
+        let rich = Self { home, bytes, older, oldest, other, log: Vec::new(), anchor, sealed, truth };
         // What it truly says is not errors.
         let errors = rich.truth.iter().filter(|(_, answer)| answer.is_err()).count();
         assert!(rich.truth.len() > 80 && errors < 15, "{errors} of {} answers are errors", rich.truth.len());
         rich
+    }
+
+    /// Where the last acts are in the log alone.
+    pub fn with_log() -> Self {
+        let mut rich = Self::new();
+        put(&rich.home.path(), &rich.bytes);
+        let store = rich.home.open();
+        store.rotate_key("alpha").unwrap();
+        store.set_version_state("life", 5, VersionState::Revoked, Some("lost too")).unwrap();
+        seal(&store, &mut rich.sealed, &["alpha", "life"]);
+        rich.anchor = store.anchor().unwrap().to_string();
+        rich.bytes = std::fs::read(rich.home.path()).unwrap();
+        rich.log = std::fs::read(beside(&rich.home.path(), "-wal")).unwrap();
+        let copy = rich.copy("copy");
+        std::fs::write(beside(&copy, "-wal"), &rich.log).unwrap();
+        store.close();
+        let store = rich.open(&copy).unwrap();
+        rich.truth = answers(&store, &rich.sealed);
+        store.close();
+        rich
+    }
+
+    /// For another process, which has the key.
+    pub fn to_json(&self) -> String {
+        let hex = |bytes: &Vec<u8>| super::hex(bytes);
+        let messages: Vec<_> =
+            self.sealed.messages.iter().map(|(key_id, bytes)| (key_id, hex(bytes))).collect();
+        let truth: Vec<_> = self
+            .truth
+            .iter()
+            .map(|(asked, answer)| {
+                (asked, answer.as_ref().ok(), answer.as_ref().err().map(|kind| format!("{kind:?}")))
+            })
+            .collect();
+        serde_json::json!({
+            "anchor": self.anchor, "messages": messages, "mac": hex(&self.sealed.mac), "truth": truth
+        })
+        .to_string()
+    }
+
+    /// What [`Rich::to_json`] gave: enough for judging.
+    pub fn from_json(json: &str, secret: String) -> Self {
+        type Line = (String, Option<String>, Option<String>);
+        let value: serde_json::Value = serde_json::from_str(json).unwrap();
+        let messages: Vec<(String, String)> = serde_json::from_value(value["messages"].clone()).unwrap();
+        let lines: Vec<Line> = serde_json::from_value(value["truth"].clone()).unwrap();
+        let known = |name: &str| *ENCRYPTING.iter().find(|known| **known == name).unwrap();
+        let kind = |name: &str| match name {
+            "KeyUnavailable" => ErrorKind::KeyUnavailable,
+            other => panic!("{other} is no answer of a whole store"),
+        };
+        Self {
+            home: Home { folder: Home::new().folder, secret },
+            bytes: Vec::new(),
+            older: Vec::new(),
+            oldest: Vec::new(),
+            other: Vec::new(),
+            log: Vec::new(),
+            anchor: value["anchor"].as_str().unwrap().to_owned(),
+            sealed: Sealed {
+                messages: messages.iter().map(|(key_id, hex)| (known(key_id), super::unhex(hex))).collect(),
+                mac: super::unhex(value["mac"].as_str().unwrap()),
+            },
+            truth: lines
+                .into_iter()
+                .map(|(asked, said, error)| (asked, said.ok_or_else(|| kind(&error.unwrap()))))
+                .collect(),
+        }
     }
 
     pub fn copy(&self, name: &str) -> PathBuf {
@@ -82,10 +155,15 @@ impl Rich {
         Store::open_with(path, &self.home.master_key(), &OpenOptions::new())
     }
 
-    /// Opens the file and asks for everything; acts; opens it again and asks once more. `acting` also makes a new KEK.
+    /// Opens the file and asks for everything; where it is to act, acts, opens it again and asks once more.
     pub fn judge(&self, path: &Path, acting: bool) -> Verdict {
+        self.judge_with(path, &OpenOptions::new(), acting)
+    }
+
+    /// As [`Rich::judge`], opened with these options.
+    pub fn judge_with(&self, path: &Path, options: &OpenOptions, acting: bool) -> Verdict {
         let mut verdict = Verdict::default();
-        let store = match self.open(path) {
+        let store = match Store::open_with(path, &self.home.master_key(), options) {
             Ok(store) => store,
             Err(error) => {
                 verdict.at_open = Some(error.kind());

@@ -215,6 +215,20 @@ impl Database {
         self.disconnect();
     }
 
+    /// Closes the connection where perhaps nothing was verified: a log that lies beside the file may be another's, and
+    /// is left where it is.
+    pub(crate) fn leave(&mut self) {
+        // The parent's connection, after a bare clone(): see `connected`.
+        if self.connection.as_ref().is_some_and(|connected| connected.epoch != fork::epoch()) {
+            std::mem::forget(self.connection.take());
+        }
+        if beside(&self.path, "-wal").symlink_metadata().is_ok_and(|metadata| metadata.len() > 0) {
+            self.disconnect();
+        }
+        // An empty log goes with the connection.
+        self.connection = None;
+    }
+
     fn connected(&mut self) -> Result<&mut Connected> {
         // A bare clone() runs no fork handlers. The parent's connection is then left as it is: even closing it
         // would let go of the parent's locks.
@@ -240,6 +254,7 @@ impl Database {
         };
         schema::check(&connection)?;
         if !self.options.immutable {
+            refuse_later_format(&connection)?;
             require_wal(&connection)?;
         }
         // Whoever swapped the file in between would have us watch the wrong one.
@@ -282,18 +297,9 @@ impl Database {
     }
 }
 
-/// A connection that was not closed as the last act of a store has perhaps verified nothing: the log that lies beside
-/// the file may be another's, and is left where it is.
 impl Drop for Database {
     fn drop(&mut self) {
-        let epoch = self.connection.as_ref().map(|connected| connected.epoch);
-        if epoch.is_some_and(|epoch| epoch != fork::epoch()) {
-            std::mem::forget(self.connection.take());
-        }
-        // An empty one goes with the connection.
-        if beside(&self.path, "-wal").symlink_metadata().is_ok_and(|metadata| metadata.len() > 0) {
-            self.disconnect();
-        }
+        self.leave();
     }
 }
 
@@ -346,8 +352,8 @@ fn refuse_read_only(path: &Path) -> Result<()> {
     use rustix::fs::{Access, AtFlags, CWD, accessat};
     for place in [Some(path), path.parent()].into_iter().flatten() {
         let refused = accessat(CWD, place, Access::WRITE_OK, AtFlags::EACCESS).err();
-        if refused.is_some_and(|errno| [rustix::io::Errno::ACCESS, rustix::io::Errno::ROFS].contains(&errno))
-        {
+        use rustix::io::Errno;
+        if refused.is_some_and(|errno| [Errno::ACCESS, Errno::PERM, Errno::ROFS].contains(&errno)) {
             return Err(Error::new(
                 ErrorKind::PermissionDenied,
                 format!(
@@ -359,6 +365,17 @@ fn refuse_read_only(path: &Path) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// SQLite reads a file whose header asks for a later format to be written with, and would fail at the first write.
+fn refuse_later_format(connection: &Connection) -> Result<()> {
+    match connection.is_readonly("main").map_err(storage_error)? {
+        true => Err(Error::integrity(
+            "the file's header says that only a later SQLite may write it: it was changed or is damaged; keep it and \
+             restore a backup",
+        )),
+        false => Ok(()),
+    }
 }
 
 fn read_only() -> Error {

@@ -213,7 +213,7 @@ pub(super) fn check(connection: &Connection) -> Result<()> {
             ),
         ));
     }
-    if version != SCHEMA_VERSION || !matches(connection)? {
+    if version != SCHEMA_VERSION || !is_utf8(connection)? || !matches(connection)? {
         return Err(Error::integrity(
             "the database schema is not keyfold's: tables, indexes, triggers or views were changed or added; \
              keep the file and restore a backup",
@@ -228,6 +228,13 @@ pub(super) fn foreign() -> Error {
         ErrorKind::Unsupported,
         "this file is not a keyfold store; `keyfold init` makes one at a new path",
     )
+}
+
+/// In another encoding texts would sort otherwise than their bytes do.
+fn is_utf8(connection: &Connection) -> Result<bool> {
+    let encoding: String =
+        connection.pragma_query_value(None, "encoding", |row| row.get(0)).map_err(storage_error)?;
+    Ok(encoding == "UTF-8")
 }
 
 fn matches(connection: &Connection) -> Result<bool> {
