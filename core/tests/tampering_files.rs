@@ -75,6 +75,32 @@ fn a_log_from_elsewhere_spoils_nothing() {
     }
 }
 
+/// The log of an earlier time, beside the file as it is now: its pages hide newer ones.
+#[test]
+fn a_log_of_another_time_spoils_nothing() {
+    let home = Home::new();
+    home.open_with_key("first").close();
+    let log = log_of(&home);
+    let store = home.open();
+    for number in 0..20 {
+        store.create_key(&format!("later-{number}"), &CreateKey::new().description("x".repeat(400))).unwrap();
+    }
+    let anchor = store.anchor().unwrap().to_string();
+    store.close();
+    let good = std::fs::read(home.path()).unwrap();
+    std::fs::write(beside(&home.path(), "-wal"), &log).unwrap();
+    let pinned = OpenOptions::new().anchor(&anchor);
+    assert!(is_refused(kind(home.open_with(&pinned))));
+    if let Ok(store) = home.open_with(&OpenOptions::new()) {
+        assert!(!store.check().unwrap().ok);
+        store.close();
+    }
+    assert!(std::fs::read(home.path()).unwrap() == good, "the newer file was overwritten");
+    std::fs::remove_file(beside(&home.path(), "-wal")).unwrap();
+    let store = home.open_with(&pinned).unwrap();
+    assert!(store.check().unwrap().ok);
+}
+
 /// A rollback journal is SQLite's to take back: what it makes of the file is verified like any file.
 #[test]
 fn a_journal_from_elsewhere_tells_nothing_false() {
@@ -330,4 +356,60 @@ fn a_log_cut_short_is_an_older_copy() {
         }
     }
     assert!(told > 5, "{told}");
+}
+
+/// All rows of a key, a purpose or a recipient put back from an older copy, with their MAC and with the MACs above it.
+#[test]
+fn whole_entities_put_back() {
+    let rich = Rich::new();
+    let older = rich.home.folder.path().join("older");
+    put(&older, &rich.older);
+    let entities = [
+        (
+            "key",
+            "key_id",
+            &["key", "key_version", "key_usage"][..],
+            &["alpha", "beta", "life", "old", "taken"][..],
+        ),
+        ("purpose", "purpose", &["purpose"], &["orders", "pii"]),
+        ("recipient", "recipient_id", &["kek_wrap", "recipient"], &["spare"]),
+    ];
+    let mut tried = 0;
+    for (kind, column, tables, ids) in entities {
+        for id in ids {
+            let mut steps: Vec<String> = tables
+                .iter()
+                .map(|table| {
+                    format!(
+                        "DELETE FROM {table} WHERE {column} = '{id}'; INSERT INTO {table} SELECT * FROM other.{table} \
+                         WHERE {column} = '{id}';"
+                    )
+                })
+                .collect();
+            steps.push(format!(
+                "DELETE FROM index_root WHERE scope = '{kind}/{id}'; INSERT INTO index_root SELECT * FROM \
+                 other.index_root WHERE scope = '{kind}/{id}';"
+            ));
+            let rows = steps.concat();
+            let with_mac = format!(
+                "{rows} DELETE FROM entity WHERE id = '{id}'; INSERT INTO entity SELECT * FROM other.entity WHERE id = \
+                 '{id}';"
+            );
+            let with_nodes = format!(
+                "{with_mac} DELETE FROM tree_node; INSERT INTO tree_node SELECT * FROM other.tree_node;"
+            );
+            for sql in [&rows, &with_mac, &with_nodes] {
+                let path = rich.copy("copy");
+                let file = hostile(&path);
+                file.execute_batch(&format!("ATTACH '{}' AS other; BEGIN; {sql} COMMIT;", older.display()))
+                    .unwrap();
+                file.close().unwrap();
+                let verdict = rich.judge(&path, true);
+                let noticed = verdict.at_open.is_some_and(is_refused) || verdict.at_use || verdict.at_check;
+                assert!(noticed && verdict.faults.is_empty(), "{kind} {id}: {verdict:?}");
+                tried += 1;
+            }
+        }
+    }
+    println!("proof: {tried} entities put back whole from an older copy, each noticed");
 }

@@ -35,6 +35,8 @@ pub(crate) struct Database {
     /// The file that was opened first, whatever now stands at its path.
     file: Option<(u64, u64)>,
     connection: Option<Connected>,
+    /// Something in the file did not verify.
+    doubted: bool,
 }
 
 struct Connected {
@@ -55,12 +57,18 @@ impl Database {
         if !options.allow_network_fs {
             refuse_network(&path)?;
         }
-        Ok(Self { path, options, file: None, connection: None })
+        Ok(Self { path, options, file: None, connection: None, doubted: false })
     }
 
     /// Another connection, to come, to the very file that this one has opened.
     pub(crate) fn sibling(&self) -> Self {
-        Self { path: self.path.clone(), options: self.options.clone(), file: self.file, connection: None }
+        Self {
+            path: self.path.clone(),
+            options: self.options.clone(),
+            file: self.file,
+            connection: None,
+            doubted: false,
+        }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -76,7 +84,9 @@ impl Database {
         self.refuse_replaced()?;
         let connection = &mut self.connected()?.connection;
         let transaction = connection.transaction().map_err(storage_error)?;
-        run(&SqliteRows::new(&transaction))
+        let outcome = run(&SqliteRows::new(&transaction));
+        drop(transaction);
+        self.doubt(outcome)
     }
 
     /// Runs in one write transaction, begun IMMEDIATE; an error undoes all of it.
@@ -88,11 +98,35 @@ impl Database {
         let connection = &mut self.connected()?.connection;
         let transaction =
             connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(storage_error)?;
-        let value = run(&SqliteRows::new(&transaction))?;
+        let value = match run(&SqliteRows::new(&transaction)) {
+            Ok(value) => value,
+            Err(error) => {
+                drop(transaction);
+                return self.doubt(Err(error));
+            }
+        };
         transaction.commit().map_err(storage_error)?;
         // What was written into a file that nobody finds any more is not acknowledged.
         self.refuse_replaced()?;
         Ok(value)
+    }
+
+    /// Takes note of what did not verify.
+    fn doubt<T>(&mut self, outcome: Result<T>) -> Result<T> {
+        if outcome.as_ref().is_err_and(|error| error.kind() == ErrorKind::IntegrityError) {
+            self.distrust();
+        }
+        outcome
+    }
+
+    /// Something in the file did not verify, though no error said so.
+    pub(crate) fn distrust(&mut self) {
+        self.doubted = true;
+    }
+
+    /// Whether something in the file did not verify: then what lies in the log is better left there.
+    pub(crate) fn is_doubted(&self) -> bool {
+        self.doubted
     }
 
     /// Whether others may have committed since [`Database::settle`]; true as well for a new connection.
@@ -202,7 +236,7 @@ impl Database {
     pub(crate) fn disconnect(&mut self) {
         if let Some(Connected { connection, .. }) = self.connection.take() {
             // Best effort: where it fails, closing is slower but as correct.
-            let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+            let _ = keep_log(&connection, true);
         }
     }
 
@@ -236,13 +270,13 @@ impl Database {
             std::mem::forget(self.connection.take());
         }
         if self.connection.is_none() {
-            self.connection = Some(self.connect()?);
+            self.connect()?;
         }
         waiting::begin(self.options.busy_timeout);
         self.connection.as_mut().ok_or_else(|| Error::internal("no connection"))
     }
 
-    fn connect(&mut self) -> Result<Connected> {
+    fn connect(&mut self) -> Result<()> {
         let file = identity(&self.path)?;
         refuse_planted(&self.path)?;
         let connection = match self.options.immutable {
@@ -252,10 +286,18 @@ impl Database {
                 open(&self.path, self.options.busy_timeout)?
             }
         };
-        schema::check(&connection)?;
+        self.connection =
+            Some(Connected { connection, log: None, epoch: fork::epoch(), seen: 0, settled: None });
+        self.admit(file).inspect_err(|_| self.leave())
+    }
+
+    /// Whether what was opened is a store, before any row of it is used.
+    fn admit(&mut self, file: (u64, u64)) -> Result<()> {
+        let connected = self.connection.as_mut().ok_or_else(|| Error::internal("no connection"))?;
+        schema::check(&connected.connection)?;
         if !self.options.immutable {
-            refuse_later_format(&connection)?;
-            require_wal(&connection)?;
+            refuse_later_format(&connected.connection)?;
+            require_wal(&connected.connection)?;
         }
         // Whoever swapped the file in between would have us watch the wrong one.
         if identity(&self.path)? != file {
@@ -265,13 +307,8 @@ impl Database {
             ));
         }
         self.file = Some(file);
-        Ok(Connected {
-            log: log_identity(&self.path),
-            connection,
-            epoch: fork::epoch(),
-            seen: 0,
-            settled: None,
-        })
+        connected.log = log_identity(&self.path);
+        Ok(())
     }
 
     /// A file renamed over ours strands the connection: what it writes nobody else would see, and closing it as
@@ -310,8 +347,19 @@ pub(super) fn open(path: &Path, busy_timeout: Duration) -> Result<Connection> {
         | OpenFlags::SQLITE_OPEN_NOFOLLOW
         | OpenFlags::SQLITE_OPEN_EXRESCODE;
     let mut connection = Connection::open_with_flags(path, flags).map_err(storage_error)?;
+    // Where even that fails, closing must not write a log into the file.
+    keep_log(&connection, true)?;
     defend(&mut connection, busy_timeout).map_err(storage_error)?;
+    keep_log(&connection, false)?;
     Ok(connection)
+}
+
+/// Whether closing leaves the log as it is rather than writing it back.
+fn keep_log(connection: &Connection, keep: bool) -> Result<()> {
+    connection
+        .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, keep)
+        .map(drop)
+        .map_err(storage_error)
 }
 
 /// Opens a file that nobody writes. What lies in a log beside it would be missed, so there must be none.
