@@ -120,6 +120,9 @@ pub(super) fn check_database(
         report.findings.push(finding("store", error)?);
     }
     report.ok = report.findings.is_empty();
+    if !report.ok {
+        database.distrust();
+    }
     Ok(report)
 }
 

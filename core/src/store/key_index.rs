@@ -6,6 +6,7 @@
 use std::collections::HashSet;
 
 use crate::error::{Error, Result};
+use crate::keyring::Prefix;
 use crate::limits;
 use crate::records::tree::Tree;
 use crate::records::{EntityId, EntityKind};
@@ -30,6 +31,8 @@ pub(super) struct KeyFacts {
     pub(super) purpose: Option<String>,
     pub(super) archived: bool,
     pub(super) created_at: i64,
+    /// Of the versions that write theirs in front of ciphertexts.
+    tags: Vec<u32>,
 }
 
 impl KeyIndex {
@@ -105,14 +108,23 @@ impl KeyIndex {
             let entity = EntityId::key(&key.key_id);
             tree.verify_against(entity, &key.mac)?;
             let row = tree.rows().key(&key.key_id)?.ok_or_else(|| entity.damaged())?;
+            let versions = tree.rows().versions(&key.key_id)?;
+            let tags = versions.iter().filter(|row| row.prefix == Prefix::Tink.name()).map(|row| row.tag);
             key.facts = Some(KeyFacts {
                 kind: row.kind,
                 purpose: row.purpose,
                 archived: row.archived,
                 created_at: row.created_at,
+                tags: tags.collect(),
             });
         }
         Ok(false)
+    }
+
+    /// The keys that have a version of this tag.
+    pub(super) fn with_tag(&self, tag: u32) -> Vec<String> {
+        let tagged = self.facts().filter(|(_, facts)| facts.tags.contains(&tag));
+        tagged.map(|(key_id, _)| key_id.to_owned()).collect()
     }
 
     /// Every key that something is known of.

@@ -1,5 +1,7 @@
 //! Setting aside what does not verify, so that the rest goes on.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -79,10 +81,20 @@ impl Store {
     pub fn quarantined(&self) -> Result<Vec<Quarantined>> {
         self.shared.read_verified(|tree, _| {
             let rows = tree.rows().quarantined()?;
+            let mut known = HashMap::new();
+            tree.each_verified(&mut |row| {
+                if row.kind == EntityKind::Quarantine {
+                    known.insert(row.id, row.mac);
+                }
+                Ok(())
+            })?;
             for row in &rows {
                 let place = format!("{}/{}", row.kind.name(), row.id);
                 let entity = EntityId::quarantine(&place);
-                tree.verify_entity(entity)?.ok_or_else(|| entity.damaged())?;
+                tree.verify_against(entity, &known.remove(&place).ok_or_else(|| entity.damaged())?)?;
+            }
+            if let Some(missing) = known.keys().next() {
+                return Err(EntityId::quarantine(missing).damaged());
             }
             Ok(rows
                 .into_iter()

@@ -377,7 +377,7 @@ fn verified_copy(
     (actor, now): (&str, i64),
 ) -> Result<(Copy, Opened)> {
     let copy = Copy::of(&mut backup, target, options, &|_, _| {})?;
-    backup.close();
+    backup.leave();
     let mut database = copy.of_any_format()?;
     upgrade(&mut database, actor, now, |rows, store| {
         let opened = unlock_any_as(rows, &store, credentials, anchor)?;

@@ -50,7 +50,8 @@ impl Store {
     ///
     /// Destroying is crypto-shredding: the wrapped key is overwritten, a record of the version stays, and the log is
     /// emptied. Each key is one transaction, and a key that does not verify, or was set aside, stops none of the
-    /// others. There is no way back, so see that the clock is right: one that is ahead destroys early.
+    /// others. IntegrityError, after all that, where what is due may have been hidden by damage to no key's own rows.
+    /// There is no way back, so see that the clock is right: one that is ahead destroys early.
     pub fn run_due(&self) -> Result<RunDueReport> {
         self.shared.require(Mode::Admin, Event::new("run_due"))?;
         let now = self.shared.now();
@@ -75,7 +76,28 @@ impl Store {
             }
         }
         report.purge_pending = !self.shared.purge()?;
+        self.find_hidden(&mut report.failures)?;
         Ok(report)
+    }
+
+    /// What is due was looked up in rows that nobody had verified: a version may have been made to look as if its time
+    /// had not come. That of a key which verifies was not.
+    fn find_hidden(&self, failures: &mut Vec<RunDueFailure>) -> Result<()> {
+        loop {
+            match self.shared.read_indexed(|tree, index| index.learn(tree)) {
+                Ok(true) => std::thread::yield_now(),
+                Ok(false) => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::IntegrityError => {
+                    let Some(key_id) = error.key_id() else { return Err(error) };
+                    if failures.iter().all(|failure| failure.key_id != key_id) {
+                        let problem = error.message().to_owned();
+                        failures.push(RunDueFailure { key_id: key_id.to_owned(), problem });
+                    }
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            }
+        }
     }
 }
 

@@ -345,9 +345,13 @@ impl Shared {
         self.closed.store(true, Ordering::Release);
         // From here on nobody begins anything; whoever has begun holds one of the locks.
         self.unlocked.store(None);
-        lock(&self.writer).close();
+        let doubted = self.mode == Mode::Metadata
+            || lock(&self.writer).is_doubted()
+            || lock(&self.reader).database.is_doubted();
+        let close = |database: &mut Database| if doubted { database.leave() } else { database.close() };
+        close(&mut lock(&self.writer));
         let mut reader = lock(&self.reader);
-        reader.database.close();
+        close(&mut reader.database);
         reader.index = None;
         reader.root = None;
         let entries = std::mem::take(&mut reader.entries);

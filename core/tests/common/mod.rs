@@ -2,6 +2,7 @@
 #![allow(dead_code)]
 
 pub mod proof;
+pub mod rich;
 #[cfg(target_os = "linux")]
 pub mod search;
 

@@ -12,13 +12,13 @@ use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::create;
+use super::defences::defend;
 use super::errors::{is_of_sqlite, opened_read_only, storage_error, unreadable};
 use super::rows::{self, SqliteRows};
 use super::schema;
 use super::steps;
 use super::waiting;
 use crate::error::{Error, ErrorKind, Result};
-use crate::limits;
 use crate::records::Rows;
 use crate::sys::fork;
 use crate::sys::unreadable::is_unreadable;
@@ -43,6 +43,8 @@ pub(crate) struct Database {
     earlier: bool,
     /// Syncing the folder has failed, and not yet succeeded since.
     names_lost: bool,
+    /// Something in the file did not verify.
+    doubted: bool,
 }
 
 /// What a read transaction sees. Equal moments: nobody committed between them.
@@ -78,12 +80,22 @@ impl Database {
         if !options.allow_network_fs {
             refuse_network(&path)?;
         }
-        Ok(Self { path, options, file: None, connection: None, earlier: false, names_lost: false })
+        Ok(Self {
+            path,
+            options,
+            file: None,
+            connection: None,
+            earlier: false,
+            names_lost: false,
+            doubted: false,
+        })
     }
 
     /// As [`Database::new`], for a file that an earlier keyfold may have made. [`Database::upgrade`] ends that.
     pub(crate) fn of_any_format(path: &Path, options: FileOptions) -> Result<Self> {
-        Ok(Self { earlier: true, ..Self::new(path, options)? })
+        let mut database = Self::new(path, options)?;
+        database.earlier = true;
+        Ok(database)
     }
 
     /// Another connection, to come, to the very file that this one has opened.
@@ -95,6 +107,7 @@ impl Database {
             connection: None,
             earlier: self.earlier,
             names_lost: self.names_lost,
+            doubted: false,
         }
     }
 
@@ -178,24 +191,39 @@ impl Database {
             return Err(earlier_format());
         }
         self.ensure_named()?;
-        let connection = &mut self.connected()?.connection;
-        let transaction =
-            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(storage_error)?;
-        let from = schema::read_format(&transaction)?;
-        if from < steps::format() {
+        let outcome = self.connected().and_then(|connected| {
+            let transaction = connected
+                .connection
+                .transaction_with_behavior(TransactionBehavior::Immediate)
+                .map_err(storage_error)?;
+            let from = schema::read_format(&transaction)?;
+            if from == steps::format() {
+                return Ok(());
+            }
             schema::check(&transaction)?;
             schema::upgrade(&transaction, from)?;
             run(&SqliteRows::new(&transaction), from)?;
             if is_unreadable(&transaction) {
                 return Err(unreadable());
             }
-            transaction.commit().map_err(storage_error)?;
-        } else {
-            drop(transaction);
+            transaction.commit().map_err(storage_error)
+        });
+        if outcome.is_err() {
+            return self.judge(outcome);
         }
         self.refuse_replaced()?;
         self.earlier = false;
         Ok(())
+    }
+
+    /// Something in the file did not verify, though no error said so.
+    pub(crate) fn distrust(&mut self) {
+        self.doubted = true;
+    }
+
+    /// Whether something in the file did not verify: then what lies in the log is better left there.
+    pub(crate) fn is_doubted(&self) -> bool {
+        self.doubted
     }
 
     /// Whether others may have committed since [`Database::settle`]; true as well for a new connection.
@@ -310,7 +338,7 @@ impl Database {
     pub(crate) fn disconnect(&mut self) {
         if let Some(Connected { connection, .. }) = self.connection.take() {
             // Best effort: where it fails, closing is slower but as correct.
-            let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+            let _ = keep_log(&connection, true);
         }
     }
 
@@ -337,8 +365,8 @@ impl Database {
         Ok(())
     }
 
-    /// After an error of the disk the next use opens another connection: one that was opened while the file system was
-    /// read-only stays so, and one that could not read is not believed any more.
+    /// Takes note of what did not verify. After an error of the disk the next use opens another connection: one that was
+    /// opened while the file system was read-only stays so, and one that could not read is not believed any more.
     fn judge<T>(&mut self, outcome: Result<T>) -> Result<T> {
         let is_unreadable =
             self.connection.as_ref().is_some_and(|connected| is_unreadable(&connected.connection));
@@ -357,10 +385,27 @@ impl Database {
             }
             _ => error,
         };
+        if error.kind() == ErrorKind::IntegrityError {
+            self.distrust();
+        }
         if error.kind() != ErrorKind::Busy && (is_unreadable || is_of_sqlite) {
             self.disconnect();
         }
         Err(error)
+    }
+
+    /// Closes the connection where perhaps nothing was verified: a log that lies beside the file may be another's, and
+    /// is left where it is.
+    pub(crate) fn leave(&mut self) {
+        // The parent's connection, after a bare clone(): see `connected`.
+        if self.connection.as_ref().is_some_and(|connected| connected.epoch != fork::epoch()) {
+            std::mem::forget(self.connection.take());
+        }
+        if beside(&self.path, "-wal").symlink_metadata().is_ok_and(|metadata| metadata.len() > 0) {
+            self.disconnect();
+        }
+        // An empty log goes with the connection.
+        self.connection = None;
     }
 
     fn connected(&mut self) -> Result<&mut Connected> {
@@ -373,14 +418,15 @@ impl Database {
             self.disconnect();
         }
         if self.connection.is_none() {
-            self.connection = Some(self.connect()?);
+            self.connect()?;
         }
         waiting::begin(self.options.busy_timeout);
         self.connection.as_mut().ok_or_else(|| Error::internal("no connection"))
     }
 
-    fn connect(&mut self) -> Result<Connected> {
+    fn connect(&mut self) -> Result<()> {
         let file = identity(&self.path)?;
+        refuse_planted(&self.path)?;
         let connection = match self.options.immutable {
             true => open_immutable(&self.path)?,
             false => {
@@ -388,15 +434,23 @@ impl Database {
                 open(&self.path, self.options.busy_timeout)?
             }
         };
-        let earlier = self.earlier;
-        let usable =
-            schema::check(&connection).and_then(|()| judge_format(&connection, earlier)).and_then(|()| {
-                match self.options.immutable {
-                    true => Ok(()),
-                    false => require_wal(&connection),
-                }
-            });
-        usable.and_then(|()| rows::prepare(&connection)).map_err(|error| explain(error, &connection))?;
+        self.connection = Some(Connected {
+            connection,
+            number: CONNECTIONS.fetch_add(1, Ordering::Relaxed),
+            log: None,
+            named: false,
+            epoch: fork::epoch(),
+            seen: 0,
+            settled: None,
+        });
+        self.admit(file).inspect_err(|_| self.leave())
+    }
+
+    /// Whether what was opened is a store, before any row of it is used.
+    fn admit(&mut self, file: (u64, u64)) -> Result<()> {
+        let connected = self.connection.as_mut().ok_or_else(|| Error::internal("no connection"))?;
+        admit(&connected.connection, self.earlier, self.options.immutable)
+            .map_err(|error| explain(error, &connected.connection))?;
         // Whoever swapped the file in between would have us watch the wrong one.
         if identity(&self.path)? != file {
             return Err(Error::new(
@@ -405,15 +459,8 @@ impl Database {
             ));
         }
         self.file = Some(file);
-        Ok(Connected {
-            log: log_identity(&self.path),
-            number: CONNECTIONS.fetch_add(1, Ordering::Relaxed),
-            named: false,
-            connection,
-            epoch: fork::epoch(),
-            seen: 0,
-            settled: None,
-        })
+        connected.log = log_identity(&self.path);
+        Ok(())
     }
 
     /// A file renamed over ours strands the connection: what it writes nobody else would see, and closing it as
@@ -437,6 +484,17 @@ impl Database {
         self.disconnect();
         Err(problem)
     }
+}
+
+/// Whether the connection is to a store of this build's format, or an earlier one where that is wanted.
+fn admit(connection: &Connection, earlier: bool, immutable: bool) -> Result<()> {
+    schema::check(connection)?;
+    judge_format(connection, earlier)?;
+    if !immutable {
+        refuse_later_format(connection)?;
+        require_wal(connection)?;
+    }
+    rows::prepare(connection)
 }
 
 /// The file may have been upgraded by a newer keyfold since the connection was made: each transaction looks again.
@@ -463,6 +521,12 @@ pub(super) fn explain(error: Error, connection: &Connection) -> Error {
     }
 }
 
+impl Drop for Database {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
 /// Opens a connection and turns SQLite's defences on before anything is read.
 pub(super) fn open(path: &Path, busy_timeout: Duration) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
@@ -470,21 +534,31 @@ pub(super) fn open(path: &Path, busy_timeout: Duration) -> Result<Connection> {
         | OpenFlags::SQLITE_OPEN_NOFOLLOW
         | OpenFlags::SQLITE_OPEN_EXRESCODE;
     let mut connection = Connection::open_with_flags(path, flags).map_err(storage_error)?;
+    // Where even that fails, closing must not write a log into the file.
+    keep_log(&connection, true)?;
     defend(&mut connection, busy_timeout).map_err(|error| explain(storage_error(error), &connection))?;
+    keep_log(&connection, false)?;
     Ok(connection)
+}
+
+/// Whether closing leaves the log as it is rather than writing it back.
+fn keep_log(connection: &Connection, keep: bool) -> Result<()> {
+    connection
+        .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, keep)
+        .map(drop)
+        .map_err(storage_error)
 }
 
 /// Opens a file that nobody writes. What lies in a log beside it would be missed, so there must be none.
 fn open_immutable(path: &Path) -> Result<Connection> {
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    if Path::new(&log).metadata().is_ok_and(|metadata| metadata.len() > 0) {
+    let log = beside(path, "-wal");
+    if log.metadata().is_ok_and(|metadata| metadata.len() > 0) {
         return Err(Error::new(
             ErrorKind::Unsupported,
             format!(
                 "{} holds acts that an immutable store would miss: open and close the store once where it can be \
                  written, then copy it",
-                Path::new(&log).display()
+                log.display()
             ),
         ));
     }
@@ -513,8 +587,8 @@ fn refuse_read_only(path: &Path) -> Result<()> {
     use rustix::fs::{Access, AtFlags, CWD, accessat};
     for place in [Some(path), path.parent()].into_iter().flatten() {
         let refused = accessat(CWD, place, Access::WRITE_OK, AtFlags::EACCESS).err();
-        if refused.is_some_and(|errno| [rustix::io::Errno::ACCESS, rustix::io::Errno::ROFS].contains(&errno))
-        {
+        use rustix::io::Errno;
+        if refused.is_some_and(|errno| [Errno::ACCESS, Errno::PERM, Errno::ROFS].contains(&errno)) {
             return Err(Error::new(
                 ErrorKind::PermissionDenied,
                 format!(
@@ -528,38 +602,22 @@ fn refuse_read_only(path: &Path) -> Result<()> {
     Ok(())
 }
 
+/// SQLite reads a file whose header asks for a later format to be written with, and would fail at the first write.
+fn refuse_later_format(connection: &Connection) -> Result<()> {
+    match connection.is_readonly("main").map_err(storage_error)? {
+        true => Err(Error::integrity(
+            "the file's header says that only a later SQLite may write it: it was changed or is damaged; keep it and \
+             restore a backup",
+        )),
+        false => Ok(()),
+    }
+}
+
 fn read_only() -> Error {
     Error::new(
         ErrorKind::PermissionDenied,
         "the store is open as immutable: nothing is written; open it elsewhere without immutable",
     )
-}
-
-fn defend(connection: &mut Connection, busy_timeout: Duration) -> rusqlite::Result<()> {
-    waiting::begin(busy_timeout);
-    waiting::install(connection)?;
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false)?;
-    // Plans that depend on bound values are made anew for each value, which took a third of a key's first use.
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-    connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
-    connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, limits::ROW_BYTES)?;
-    connection.set_limit(Limit::SQLITE_LIMIT_SQL_LENGTH, 64 << 10)?;
-    connection.set_limit(Limit::SQLITE_LIMIT_EXPR_DEPTH, 20)?;
-    connection.set_limit(Limit::SQLITE_LIMIT_TRIGGER_DEPTH, 1)?;
-    connection.set_limit(Limit::SQLITE_LIMIT_WORKER_THREADS, 0)?;
-    connection.execute_batch(
-        "PRAGMA cell_size_check = ON;
-         PRAGMA mmap_size = 0;
-         PRAGMA temp_store = MEMORY;
-         PRAGMA foreign_keys = ON;
-         PRAGMA secure_delete = ON;
-         PRAGMA synchronous = FULL;",
-    )?;
-    connection.set_prepared_statement_cache_capacity(64);
-    Ok(())
 }
 
 fn structure_findings(connection: &Connection) -> Result<Vec<String>> {
@@ -635,11 +693,31 @@ fn identity(path: &Path) -> Result<(u64, u64)> {
     Ok((metadata.dev(), metadata.ino()))
 }
 
+/// What SQLite keeps beside the file is opened by name: a pipe there would have it wait for ever, and a second name or
+/// a device would have it write elsewhere.
+fn refuse_planted(path: &Path) -> Result<()> {
+    for suffix in ["-wal", "-shm", "-journal"] {
+        let place = beside(path, suffix);
+        let Ok(metadata) = place.symlink_metadata() else { continue };
+        if !metadata.is_file() || metadata.nlink() > 1 {
+            return Err(Error::integrity(format!(
+                "{} is not a plain file of one name: somebody put it there; look into it and take it away",
+                place.display()
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
 /// Device and inode of the write-ahead log beside the file; `None` where there is none.
 fn log_identity(path: &Path) -> Option<(u64, u64)> {
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    let metadata = Path::new(&log).symlink_metadata().ok()?;
+    let metadata = beside(path, "-wal").symlink_metadata().ok()?;
     Some((metadata.dev(), metadata.ino()))
 }
 

@@ -4,6 +4,7 @@ mod bulk;
 mod copy;
 mod create;
 mod database;
+mod defences;
 mod draft;
 mod errors;
 mod rows;

@@ -207,7 +207,7 @@ pub(super) fn check(connection: &Connection) -> Result<()> {
         return Err(foreign());
     }
     let format = read_format(connection)?;
-    if !matches(connection, format)? {
+    if !is_utf8(connection)? || !matches(connection, format)? {
         return Err(changed());
     }
     Ok(())
@@ -259,6 +259,13 @@ pub(super) fn foreign() -> Error {
         ErrorKind::Unsupported,
         "this file is not a keyfold store; `keyfold init` makes one at a new path",
     )
+}
+
+/// In another encoding texts would sort otherwise than their bytes do.
+fn is_utf8(connection: &Connection) -> Result<bool> {
+    let encoding: String =
+        connection.pragma_query_value(None, "encoding", |row| row.get(0)).map_err(storage_error)?;
+    Ok(encoding == "UTF-8")
 }
 
 /// Whether the file has what this format prescribes, and nothing else.
