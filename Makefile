@@ -20,11 +20,12 @@ RUST_SOURCES := Cargo.toml Cargo.lock $(shell find core/src core/Cargo.toml -typ
 PYTHON_SOURCES := $(shell find bindings-python -type f -not -path '*/.*' -not -name '*.so' -not -path '*__pycache__*')
 NODE_SOURCES := package.json $(shell find bindings-node examples/demo/package.json -type f -not -path '*/node_modules/*' -not -name '*.node')
 
-.PHONY: demo test check bench build rust python node dist install uninstall clean help
+.PHONY: demo test prove check check-mutants bench build rust python node dist install uninstall clean help
 
 help:
 	@echo "make demo    build everything and see the main job in all languages"
 	@echo "make test    every test, in every language"
+	@echo "make prove   the long form of every proof in docs/proof.md; hours"
 	@echo "make check   formatting, lints, generated files, examples in the docs"
 	@echo "make bench   ours beside the peers, in one run"
 	@echo "make dist    the packages, into dist/: wheel, source distribution, npm tarballs, archive for C and the command"
@@ -36,6 +37,14 @@ demo: build
 
 test: build
 	@$(PYTHON) tests/run.py
+
+prove: build
+	@$(PYTHON) tests/prove.py
+
+# What cargo-mutants finds in what differs from the branch that BASE names.
+BASE ?= main
+check-mutants:
+	@tests/proof/mutants.sh '$(BASE)'
 
 check: build
 	@tests/check.sh

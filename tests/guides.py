@@ -23,6 +23,7 @@ from collections.abc import Iterator
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BIN = ROOT / "build" / "venv" / "bin"
 NODE = ROOT / "build" / "guides-node"
+RELEASE = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
 SAMPLE = re.compile(r"<!-- runs as a test: (.*?) -->\n```(\w+)\n(.*?)```", re.S)
 
 # Python modules and programs by the packages that bring them; npm packages are their own.
@@ -43,6 +44,9 @@ NPM = {
     "@prisma/adapter-libsql": "@prisma/adapter-libsql@7.10.0",
     "typescript": "typescript@5.9.3",
     "@types/node": "@types/node@20",
+    "next": "next@15.5.29",
+    "react": "react@19.3.1",
+    "react-dom": "react-dom@19.3.1",
 }
 
 
@@ -101,7 +105,10 @@ def run(page: pathlib.Path, needs: list[str], language: str, sample: str) -> str
     ).stdout.strip()
     with tempfile.TemporaryDirectory(prefix="keyfold-guide-") as folder, server(needs):
         home = pathlib.Path(folder)
-        environment = {**os.environ, "KEYFOLD_MASTER_KEY": key, "PRISMA_SCHEMA_ENGINE_BINARY": "/bin/true"}
+        path = f"{RELEASE}{os.pathsep}{os.environ['PATH']}"
+        environment = {**os.environ, "KEYFOLD_MASTER_KEY": key, "PATH": path}
+        # Prisma would fetch an engine that only its migrations use.
+        environment["PRISMA_SCHEMA_ENGINE_BINARY"] = "/bin/true"
         if language == "python":
             (home / "sample.py").write_text(sample)
             command = [BIN / "python", "sample.py"]

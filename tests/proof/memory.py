@@ -218,12 +218,16 @@ def main() -> int:
                     shown[f"{count['pages']} in pages for secrets, {count['elsewhere']} elsewhere"] += 1
         none = "0 in pages for secrets, 0 elsewhere"
         for step in steps:
-            gone = [secret for secret, counts in totals.items() if secret.startswith(f"{step}: ") and set(counts) == {none}]
+            gone = [
+                secret for secret, counts in totals.items() if secret.startswith(f"{step}: ") and set(counts) == {none}
+            ]
             print(f"proof: {name}: {step}: of {len(gone)} of {len(steps[step])} secrets no copy is left")
         for secret, counts in totals.items():
             if set(counts) == {none}:
                 continue
-            said = "; ".join(f"{count} ({times} of {rounds})" if rounds > 1 else count for count, times in counts.items())
+            said = "; ".join(
+                f"{count} ({times} of {rounds})" if rounds > 1 else count for count, times in counts.items()
+            )
             print(f"proof: {name}: {secret}: {said}")
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0

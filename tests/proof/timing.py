@@ -48,7 +48,9 @@ def count(program: pathlib.Path, *words: str) -> dict[str, dict[str, list[int]]]
         stores.mkdir()
         options = [f"--{name}=keyfold_measured" for name in ("toggle-collect", "dump-after")]
         options += ["--tool=callgrind", "--collect-atstart=no", f"--callgrind-out-file={out}", "-q"]
-        ended = subprocess.run(["valgrind", *options, str(program), str(stores), *words], stdout=subprocess.PIPE, text=True)
+        ended = subprocess.run(
+            ["valgrind", *options, str(program), str(stores), *words], stdout=subprocess.PIPE, text=True
+        )
         ended.check_returncode()
         groups: dict[str, dict[str, list[int]]] = {}
         lines = ended.stdout.splitlines()
@@ -93,7 +95,10 @@ def main() -> int:
     if options.table:
         for group, shown in tables.items():
             print(f"| {group} | {' | '.join(shown.values())} |")
-    print(f"proof: {variants} variants in {passed + failed} groups, counted six times each; {failed} groups with two counts")
+    print(
+        f"proof: {variants} variants in {passed + failed} groups, counted six times each; "
+        f"{failed} groups without a common count"
+    )
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
 

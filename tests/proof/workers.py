@@ -14,7 +14,6 @@ import collections
 import contextlib
 import http.client
 import json
-import multiprocessing
 import os
 import pathlib
 import shutil
@@ -100,7 +99,7 @@ class Store:
 
 
 # What the servers import: it opens the store before anything forks.
-APP = '''
+APP = """
 import os
 import threading
 
@@ -125,11 +124,11 @@ def work(rotate=False):
         "stream": stream.hex(),
         "rotated": rotated,
     }
-'''
+"""
 
 WSGI = (
     APP
-    + '''
+    + """
 
 def app(environ, start_response):
     import json
@@ -137,12 +136,12 @@ def app(environ, start_response):
     body = json.dumps(work(environ["PATH_INFO"] == "/rotate")).encode()
     start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
     return [body]
-'''
+"""
 )
 
 TASKS = (
     APP
-    + '''
+    + """
 
 from celery import Celery
 
@@ -159,7 +158,7 @@ app.conf.update(
 @app.task
 def encrypt(rotate):
     return work(rotate)
-'''
+"""
 )
 
 
