@@ -107,13 +107,12 @@ fn a_flood_costs_a_hundred_looks_a_second_at_most() {
     store.create_key("codes", &CreateKey::new().kind(KeyKind::Mac)).unwrap();
     let (pii, codes) = (store.key("pii").unwrap(), store.key("codes").unwrap());
     let length = Duration::from_secs(if proof::long() { 20 } else { 2 });
-    let floods: [(&str, &(dyn Fn(u64) + Sync)); 3] = [
+    let floods: [(&str, &(dyn Fn(u64) + Sync)); 2] = [
         ("decrypt", &|number| {
             let error = pii.decrypt(unknown(number), Aad::NONE).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::DecryptionFailed);
         }),
         ("verify_mac", &|number| assert!(codes.verify_mac(b"data", unknown(number)).is_err())),
-        ("inspect", &|number| drop(store.inspect(unknown(number)))),
     ];
     for (name, flood) in floods {
         for threads in [1, 8] {
@@ -123,7 +122,7 @@ fn a_flood_costs_a_hundred_looks_a_second_at_most() {
             let looks = LOOKS.load(Ordering::Relaxed) - before;
             let most = started.elapsed().as_millis() as u64 / limits::LOOK_SPACING.as_millis() as u64 + 1;
             assert!(looks <= most, "{name}: {looks} looks, of {most} at most");
-            assert!(name == "inspect" || looks > 0, "{name}: the counter sees nothing");
+            assert!(looks > 0, "{name}: the counter sees nothing");
             println!("proof: {name}, {threads} threads: {calls} unknown tags, {looks} looks, at most {most}");
         }
     }

@@ -449,7 +449,7 @@ impl Database {
     /// Whether what was opened is a store, before any row of it is used.
     fn admit(&mut self, file: (u64, u64)) -> Result<()> {
         let connected = self.connection.as_mut().ok_or_else(|| Error::internal("no connection"))?;
-        admit(&connected.connection, self.earlier, self.options.immutable)
+        admit(&connected.connection, &self.path, self.earlier, self.options.immutable)
             .map_err(|error| explain(error, &connected.connection))?;
         // Whoever swapped the file in between would have us watch the wrong one.
         if identity(&self.path)? != file {
@@ -487,11 +487,11 @@ impl Database {
 }
 
 /// Whether the connection is to a store of this build's format, or an earlier one where that is wanted.
-fn admit(connection: &Connection, earlier: bool, immutable: bool) -> Result<()> {
+fn admit(connection: &Connection, path: &Path, earlier: bool, immutable: bool) -> Result<()> {
     schema::check(connection)?;
     judge_format(connection, earlier)?;
     if !immutable {
-        refuse_later_format(connection)?;
+        refuse_later_format(connection, path)?;
         require_wal(connection)?;
     }
     rows::prepare(connection)
@@ -603,12 +603,13 @@ fn refuse_read_only(path: &Path) -> Result<()> {
 }
 
 /// SQLite reads a file whose header asks for a later format to be written with, and would fail at the first write.
-fn refuse_later_format(connection: &Connection) -> Result<()> {
+fn refuse_later_format(connection: &Connection, path: &Path) -> Result<()> {
     match connection.is_readonly("main").map_err(storage_error)? {
-        true => Err(Error::integrity(
+        // Or the file system turned read-only since it was asked.
+        true => refuse_read_only(path).and(Err(Error::integrity(
             "the file's header says that only a later SQLite may write it: it was changed or is damaged; keep it and \
              restore a backup",
-        )),
+        ))),
         false => Ok(()),
     }
 }
