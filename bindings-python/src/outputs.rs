@@ -7,7 +7,7 @@
 use std::ptr::NonNull;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList};
+use pyo3::types::PyBytes;
 
 use crate::errors::Result;
 
@@ -46,8 +46,8 @@ impl<'py> Outputs<'py> {
         self.rooms.iter().map(|room| room.map(|mut room| unsafe { room.as_mut() })).collect()
     }
 
-    /// The list of them, for the caller.
-    pub fn into_list(self, py: Python<'py>) -> Result<Bound<'py, PyList>> {
-        Ok(PyList::new(py, self.objects)?)
+    /// The objects, for the caller.
+    pub fn into_objects(self) -> Vec<Option<Bound<'py, PyBytes>>> {
+        self.objects
     }
 }
