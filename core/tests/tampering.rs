@@ -75,7 +75,7 @@ impl Sample {
     /// A copy to be spoilt.
     fn copy(&self, name: &str) -> PathBuf {
         let path = self.home.folder.path().join(name);
-        std::fs::write(&path, &self.bytes).unwrap();
+        common::rich::put(&path, &self.bytes);
         path
     }
 

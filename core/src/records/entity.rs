@@ -145,9 +145,12 @@ impl<'a> EntityId<'a> {
     fn recipient_content(self, rows: &dyn Rows, mut encoding: Encoding) -> Result<Option<Encoding>> {
         let mut wraps = rows.kek_wraps()?;
         wraps.retain(|wrap| wrap.recipient_id == self.id);
-        let Some(row) = rows.recipients()?.into_iter().find(|row| row.recipient_id == self.id) else {
-            return self.absent(wraps.is_empty());
-        };
+        let mut found = rows.recipients()?.into_iter().filter(|row| row.recipient_id == self.id);
+        let Some(row) = found.next() else { return self.absent(wraps.is_empty()) };
+        // Whoever writes the file's bytes can have two rows of one key in a table.
+        if found.next().is_some() {
+            return Err(self.damaged());
+        }
         encoding = encoding
             .text(&row.recipient_id)
             .text(&row.kind)
