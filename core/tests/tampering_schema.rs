@@ -78,7 +78,7 @@ fn planted_in_the_schema() {
         rewrite("key", "kind TEXT NOT NULL", "kind TEXT NOT NULL COLLATE NOCASE"),
         rewrite("key", "kind TEXT", "kind ANY"),
         rewrite("key", "REFERENCES purpose (purpose)", "REFERENCES purpose (purpose) ON DELETE CASCADE"),
-        rewrite("audit", "STRICT, ", ""),
+        rewrite("audit", ") STRICT", ")"),
         rewrite("audit", ") STRICT", ") /* */ STRICT"),
         rewrite("purpose", "CREATE TABLE purpose", "CREATE TABLE \"purpose\""),
         format!("{writable} INSERT INTO sqlite_schema VALUES ('table', 'sqlite_sequence', 'sqlite_sequence', 0, 'CREATE TABLE sqlite_sequence(name,seq)')"),

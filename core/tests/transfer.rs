@@ -608,9 +608,15 @@ fn hostile_keysets_are_refused_by_name() {
         ("no data", changed(&|k| k["key"][0]["keyData"] = Value::Null), InvalidArgument, "without its bytes"),
         (
             "short",
-            changed(&|k| k["key"][0]["keyData"]["value"] = value(&[&[0x1a, 16][..], &KEY[..16]].concat())),
+            changed(&|k| k["key"][0]["keyData"]["value"] = value(&[&[0x1a, 17][..], &KEY[..17]].concat())),
             InvalidArgument,
             "32 bytes",
+        ),
+        (
+            "of AES-128",
+            changed(&|k| k["key"][0]["keyData"]["value"] = value(&[&[0x1a, 16][..], &KEY[..16]].concat())),
+            Unsupported,
+            "AES-256",
         ),
         (
             "weak",
