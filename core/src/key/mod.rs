@@ -297,14 +297,19 @@ impl Encryption<'_> {
         }
     }
 
-    /// Counts one message of so many bytes, and goes on to the next version where this one is at its limit.
+    /// Counts one message of so many bytes, and goes on to the next version where this one is at its limit: then it says
+    /// so.
     #[inline]
-    pub(crate) fn charge(&mut self, plaintext: usize) -> Result<()> {
-        self.length(plaintext)?;
-        if let Some(newer) = self.key.charge(&self.loaded, limits::counted_messages(plaintext))? {
+    pub(crate) fn charge(&mut self, plaintext: usize) -> Result<bool> {
+        if plaintext > limits::MESSAGE_BYTES {
+            return Err(too_long(self.key.id()));
+        }
+        let newer = self.key.charge(&self.loaded, limits::counted_messages(plaintext))?;
+        let goes_on = newer.is_some();
+        if let Some(newer) = newer {
             self.loaded = newer;
         }
-        Ok(())
+        Ok(goes_on)
     }
 
     /// Seals one message that was counted.

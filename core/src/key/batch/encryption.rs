@@ -38,9 +38,22 @@ pub struct BatchEncryption<'a> {
 
 struct Values<'a> {
     encryption: Encryption<'a>,
+    shape: Shape,
     aads: Prepared<'a>,
     nonces: Nonces,
     room: Room,
+}
+
+/// What the current version's algorithm adds to a plaintext, in all and for the nonce.
+struct Shape {
+    overhead: usize,
+    nonce: usize,
+}
+
+impl Shape {
+    fn of(encryption: &Encryption<'_>) -> Result<Self> {
+        Ok(Self { overhead: encryption.length(0)?, nonce: encryption.nonce_length()? })
+    }
 }
 
 impl Key {
@@ -99,8 +112,8 @@ impl Key {
         let aads = Prepared::new(aads.into(), count)?;
         let encryption = self.encryption()?;
         // Refuses keys of other kinds, even where there is no value.
-        encryption.length(0)?;
-        let values = Values { encryption, aads, nonces: Nonces::new(), room: Room::new(count) };
+        let shape = Shape::of(&encryption)?;
+        let values = Values { encryption, shape, aads, nonces: Nonces::new(), room: Room::new(count) };
         Ok(BatchEncryption { values, scratch: Scratch::new() })
     }
 }
@@ -109,7 +122,10 @@ impl BatchEncryption<'_> {
     /// The length of the ciphertext of so long a plaintext. LimitExceeded past 64 MiB.
     #[inline]
     pub fn length(&self, plaintext: usize) -> Result<usize> {
-        self.values.encryption.length(plaintext)
+        if plaintext > limits::MESSAGE_BYTES {
+            return self.values.encryption.length(plaintext);
+        }
+        Ok(self.values.shape.overhead + plaintext)
     }
 
     /// Encrypts the value at this place into `out`, which has [`BatchEncryption::length`] bytes.
@@ -155,8 +171,10 @@ impl Values<'_> {
         let expected = self.room.values;
         self.room.take(out.len())?;
         let aad = self.aads.of(index)?;
-        self.encryption.charge(plaintext.len())?;
-        let nonce = self.nonces.next(self.encryption.nonce_length()?, expected)?;
+        if self.encryption.charge(plaintext.len())? {
+            self.shape = Shape::of(&self.encryption)?;
+        }
+        let nonce = self.nonces.next(self.shape.nonce, expected)?;
         self.encryption.seal(nonce, plaintext, aad, out)
     }
 }
