@@ -1,7 +1,7 @@
 //! Every cell of every table changed, every row dropped, doubled, exchanged and put back from elsewhere: how each is
 //! met stands in docs/tampering.md, and nothing false is ever served.
 //!
-//! The long form changes every cell in four ways, those of the first rows in every way, and does everything to every
+//! The long form changes every cell in four ways, those of the first rows and of what was set aside in every way, and does everything to every
 //! row; the short form tries something of every line of the page. The page must name whatever is seen; KEYFOLD_BLESS=1
 //! adds it. How a cell is met depends on its row, and on where the store's random ids fall in the MAC tree.
 
@@ -24,8 +24,6 @@ const EACH: usize = 1;
 /// In how many ways a cell is changed, but for those of a table's first rows.
 const WAYS: usize = 4;
 const FIRST_ROWS: usize = 2;
-/// One in so many of the long form is acted upon, and gets a new KEK.
-const ACTING: usize = 4;
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/tampering.md");
 /// The rows of a key and a purpose that were set aside.
 const ASIDE: &str = " (set aside)";
@@ -53,9 +51,13 @@ fn every_cell_and_every_row() {
         std::fs::write(PAGE, written).unwrap();
         return;
     }
-    assert!(known.keys().eq(seen.keys()), "the lines of docs/tampering.md are not those that were tried");
+    // Two copies may agree in a row by chance, and there is then nothing to put back.
+    let untried: Vec<_> =
+        known.keys().filter(|line| line.1.starts_with("column") && !seen.contains_key(line)).collect();
+    assert!(untried.is_empty(), "docs/tampering.md names what was not tried: {untried:?}");
     for (line, met) in &seen {
-        let missing: Vec<_> = met.difference(&known[line]).collect();
+        let said = known.get(line).unwrap_or_else(|| panic!("docs/tampering.md has no line for {line:?}"));
+        let missing: Vec<_> = met.difference(said).collect();
         assert!(missing.is_empty(), "docs/tampering.md does not say of {line:?}: {missing:?}");
     }
 }
@@ -85,12 +87,15 @@ fn the_judge_knows_truth_and_lies() {
     assert!(verdict.at_open.is_none() && !verdict.at_use && !verdict.at_check, "{verdict:?}");
 }
 
+/// What is done to the file.
+type Change<'a> = Box<dyn Fn(&Connection) -> rusqlite::Result<()> + Send + Sync + 'a>;
+
 /// One way to spoil a file.
 struct Attack<'a> {
     /// Its line of the page: table, and column or what is done to the row.
     line: (String, String),
     what: String,
-    run: Box<dyn Fn(&Connection) -> rusqlite::Result<()> + Send + Sync + 'a>,
+    run: Change<'a>,
 }
 
 /// How attacks of a line were met.
@@ -105,10 +110,7 @@ fn try_all(rich: &Rich, attacks: &[Attack<'_>]) -> (Seen, usize) {
             let (next, done, faults, seen) = (&next, &done, &faults, &seen);
             scope.spawn(move || {
                 let name = format!("copy-{worker}");
-                loop {
-                    let number = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(attack) = attacks.get(number) else { break };
-                    let acting = !proof::long() || number % ACTING == 0;
+                while let Some(attack) = attacks.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let path = rich.copy(&name);
                     let connection = hostile(&path);
                     let outcome = (attack.run)(&connection);
@@ -119,7 +121,7 @@ fn try_all(rich: &Rich, attacks: &[Attack<'_>]) -> (Seen, usize) {
                         continue;
                     }
                     done.fetch_add(1, Ordering::Relaxed);
-                    let judged = catch_unwind(AssertUnwindSafe(|| rich.judge(&path, acting)));
+                    let judged = catch_unwind(AssertUnwindSafe(|| rich.judge(&path, true)));
                     let verdict = judged.unwrap_or_else(|_| Verdict {
                         faults: vec!["it panicked".to_owned()],
                         ..Verdict::default()
@@ -388,6 +390,7 @@ fn cells(
     elsewhere: &[(&'static str, &'static Table)],
     attacks: &mut Vec<Attack<'_>>,
 ) {
+    let few = number >= FIRST_ROWS && !table.title(row).ends_with(ASIDE);
     for (column, name) in table.columns.iter().enumerate() {
         let mut values = changes(&row[column]);
         values.push(table.rows[(number + 1) % table.rows.len()][column].clone());
@@ -397,7 +400,7 @@ fn cells(
         values.rotate_left(turn);
         let mut tried: Vec<Value> = vec![row[column].clone()];
         for value in values {
-            if tried.contains(&value) || number >= FIRST_ROWS && tried.len() > WAYS {
+            if tried.contains(&value) || few && tried.len() > WAYS {
                 continue;
             }
             tried.push(value.clone());
@@ -430,7 +433,7 @@ fn rows(
     elsewhere: &[(&'static str, &'static Table)],
     attacks: &mut Vec<Attack<'_>>,
 ) {
-    let mut add = |what: String, run: Box<dyn Fn(&Connection) -> rusqlite::Result<()> + Send + Sync>| {
+    let mut add = |what: String, run: Change<'static>| {
         attacks.push(Attack { line: (table.title(row), what), what: format!("row {number}"), run });
     };
     add(

@@ -182,7 +182,7 @@ fn judge() {
 fn verdict(rich: &Rich, path: &Path, seed: u64) -> String {
     // What was in the log may be missing altogether, as in an older copy: that only an anchor tells.
     let options = OpenOptions::new().anchor(&rich.anchor);
-    let found = rich.judge_with(path, &options, seed % 8 == 0);
+    let found = rich.judge_with(path, &options, seed.is_multiple_of(8));
     if !found.faults.is_empty() {
         return format!("{WRONG}: {}", found.faults.join("; ").replace('\n', " "));
     }
