@@ -212,8 +212,10 @@ unsafe fn named<'a>(
     if count == 0 {
         return Err(invalid("count is 0; a compound index has at least one field"));
     }
-    // More than may be, for the core to say so.
-    let most = limits::INDEX_BATCH;
+    let most = limits::INDEX_FIELDS;
+    if count > most {
+        return Err(invalid(&format!("count is {count}; a compound index has at most {most} fields")));
+    }
     // SAFETY: the same demand.
     let (fields, values) =
         unsafe { (texts(fields, count, most, "fields")?, present(values, count, most, "values")?) };

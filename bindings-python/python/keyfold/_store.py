@@ -615,7 +615,7 @@ class Store:
         return self._core.test_recipient(master_key)
 
     def recipient_public_key(self, recipient_id: str | None = None) -> str:
-        """A recipient's public key: another store seals a keyset by it that only this recipient's secret opens.
+        """A recipient's public key: a keyset that is sealed by it opens by this recipient's secret only.
 
         Args:
             recipient_id: The recipient; left out, the one that this store was opened by.
@@ -742,7 +742,7 @@ class Store:
             passphrase: Protect it by a passphrase (Argon2id); it is then a text of keyfold's own.
             under_key: Protect it by a key of kind `aead` of this store: Tink's encrypted keyset.
             insecure_cleartext: Do not protect it: whoever sees it has the keys.
-            recipient: Seal it to the store that is to have it, by what `recipient_public_key` of that one gives.
+            recipient: Seal it to the store that is to have it, by what its `recipient_public_key` gives.
                 See that it comes from there. The keyset is then a text of keyfold's own.
 
         Raises:
