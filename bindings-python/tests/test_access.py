@@ -1,4 +1,4 @@
-"""Modes and what they deny, quarantine, keysets for another store, keys without a prefix, batches and rotations."""
+"""Modes and their denials, quarantine, keysets for others, keys without a prefix, batches and rotations."""
 
 from __future__ import annotations
 

@@ -327,8 +327,16 @@ fn require_mlock_insists() {
 #[ignore = "a child of the test above"]
 fn unlockable() {
     let Some(path) = std::env::var_os("KEYFOLD_TEST_STORE").map(std::path::PathBuf::from) else { return };
-    set_mode(&path, 0o666);
     set_mode(path.parent().unwrap(), 0o777);
+    // What a fork beside this test may have left of the parent's connection is the parent's too.
+    for suffix in ["", "-wal", "-shm"] {
+        let mut part = path.as_os_str().to_owned();
+        part.push(suffix);
+        let part = std::path::PathBuf::from(part);
+        if part.exists() {
+            set_mode(&part, 0o666);
+        }
+    }
     // Before there is any secret: what was locked stays so.
     // SAFETY: system calls on numbers and a live structure. Root is not bound by the limit, so it stops being root.
     unsafe {
