@@ -71,7 +71,7 @@ class Step:
                 return [(field, value) for field, value in pairs]
 
     def path(self, name: str = "path") -> Path:
-        return self.driver.folder / self.fields.get(name, "S")
+        return Path(self.driver.folder / self.fields.get(name, "S"))
 
     @property
     def key_id(self) -> Any:
@@ -165,9 +165,9 @@ class Driver:
             case ("halve",):
                 return value[: len(value) // 2]
             case "append", end:
-                return value + self.data_of(end)
+                return bytes(value + self.data_of(end))
             case "prepend", start:
-                return self.data_of(start) + value
+                return bytes(self.data_of(start) + value)
             case ("text",):
                 return self.text_form(value).encode()
             case "replace", old, new:
@@ -188,7 +188,7 @@ class Driver:
         if isinstance(wanted, list) or isinstance(got, list):
             is_list = isinstance(wanted, list) and isinstance(got, list) and len(got) == len(wanted)
             return is_list and all(map(self.matches, got, wanted))
-        return (got.encode() if isinstance(got, str) else got) == self.data_of(wanted)
+        return bool((got.encode() if isinstance(got, str) else got) == self.data_of(wanted))
 
     # Running.
 

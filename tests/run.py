@@ -59,7 +59,7 @@ AT_ONCE = 2
 PATIENCE = 1500
 
 # Our own scripts end with this line; what they ran may have printed it before.
-OWN = re.compile(r"^(?P<passed>\d+) passed, (?P<failed>\d+) failed$", re.M)
+OWN = re.compile(r"^(?:\w+: )?(?P<passed>\d+) passed, (?P<failed>\d+) failed$", re.M)
 # How other runners say what they ran, once for each program.
 COUNTS = [
     re.compile(r"^test result: \w+\. (?P<passed>\d+) passed; (?P<failed>\d+) failed", re.M),

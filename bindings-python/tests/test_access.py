@@ -1,4 +1,4 @@
-"""Modes and their denials, quarantine, keysets for others, keys without a prefix, batches and rotations."""
+"""Modes, denials, quarantine, keysets for others and without a prefix, batches beside rotations."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import keyfold
+import keyfold.aio
 import pytest
 from conftest import MASTER_KEY
 
@@ -133,7 +134,8 @@ def test_a_keyset_for_another_store(store: keyfold.Store, tmp_path: Path) -> Non
         assert address.startswith("kfpk1.")
         keyset = store.export_keyset("out", recipient=address)
         assert keyset.data.startswith(b"kfkr1.")
-        for number, data in enumerate((keyset.data, keyset.data.decode())):
+        forms: list[bytes | str] = [keyset.data, keyset.data.decode()]
+        for number, data in enumerate(forms):
             assert other.import_keyset(f"in-{number}", data, own_recipient=True).current_version == 1
             assert other.decrypt(f"in-{number}", sealed, b"aad") == b"ada"
         with pytest.raises(keyfold.NotFound):

@@ -14,6 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT.parent / "examples" / "python" / "first_screen.py"
+EDGE_TABLE = ROOT.parent / "tests" / "edge_table.py"
 needs_mypy = pytest.mark.skipif(importlib.util.find_spec("mypy") is None, reason="mypy is not installed")
 
 
@@ -48,7 +49,7 @@ def check(*command: str, folder: Path = ROOT) -> None:
 
 @needs_mypy
 def test_the_types_hold() -> None:
-    check("mypy", "--strict", "python", "tests", str(EXAMPLE))
+    check("mypy", "--strict", "python", "tests", str(EXAMPLE), str(EDGE_TABLE))
 
 
 @needs_mypy

@@ -71,7 +71,9 @@ class Python(Driver):
             case {"passphrase": text, "pbkdf2_rounds": rounds}:
                 return self.call(keyfold.Passphrase, self.text_of(text), pbkdf2_rounds=rounds)
             case {"passphrase": text, **cost}:
-                return self.call(keyfold.Passphrase, self.text_of(text), **cost)
+                return self.call(
+                    keyfold.Passphrase, self.text_of(text), **{str(name): cost[name] for name in cost}
+                )
             case {"recovery_key": text}:
                 return self.text_of(text)
             case {"shares": shares}:

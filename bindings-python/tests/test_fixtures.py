@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ def where(one: dict[str, Any]) -> dict[str, Any]:
     """The associated data of a ciphertext."""
     if "context" not in one:
         return {"aad": bytes.fromhex(one["aad"])}
-    value = {"text": str, "integer": int, "bytes": bytes.fromhex}
+    value: dict[str, Callable[[Any], Any]] = {"text": str, "integer": int, "bytes": bytes.fromhex}
     return {
         "context": {
             field["name"]: value[form](field[form])

@@ -367,7 +367,6 @@ def test_every_algorithm_and_size(store: keyfold.Store, algorithm: str, size: in
     "options",
     [
         {"algo": "AES256_GCM"},
-        {"kind": None},
         {"kind": "hash"},
         {"algorithm": 7},
         {"purpose": b"pii"},
