@@ -258,18 +258,42 @@ def celery(folder: str, long: bool) -> str:
     count = 1000 if long else 60
     command = [VENV / "bin" / "celery", "-A", "tasks", "worker", "-P", "prefork", "-c", 4, "-l", "warning"]
     command += ["--max-tasks-per-child", 10, "--without-gossip", "--without-mingle", "--without-heartbeat"]
+    # All are asked before the worker starts: the broker of files reads what is still being written.
     asking = f"""
 import json, tasks
-asked = [tasks.encrypt.delay(number % 5 == 0) for number in range({count})]
-print(json.dumps([one.get(timeout=60, interval=0.02) for one in asked]))
+print(json.dumps([tasks.encrypt.delay(number % 5 == 0).id for number in range({count})]))
+"""
+    collecting = """
+import json, sys, tasks, time
+def answer(asked):
+    for _ in range(3000):
+        try:
+            if asked.ready():
+                return asked.get(timeout=1)
+        except ValueError:
+            pass  # It is still being written.
+        time.sleep(0.02)
+    raise TimeoutError(asked.id)
+print(json.dumps([answer(tasks.app.AsyncResult(id)) for id in json.load(sys.stdin)]))
 """
     given = environment(store, folder)
-    with server(command, pathlib.Path(folder, "log"), cwd=folder, env=given):
-        asked = subprocess.run(
-            [VENV / "bin" / "python", "-c", asking], cwd=folder, env=given, stdout=subprocess.PIPE, timeout=300
+
+    def told(program: str, asked: str) -> Any:
+        told = subprocess.run(
+            [VENV / "bin" / "python", "-c", program],
+            cwd=folder,
+            env=given,
+            input=asked,
+            stdout=subprocess.PIPE,
+            text=True,
+            timeout=300,
         )
-        assert asked.returncode == 0
-        for answer in json.loads(asked.stdout.splitlines()[-1]):
+        assert told.returncode == 0
+        return json.loads(told.stdout.splitlines()[-1])
+
+    asked = told(asking, "")
+    with server(command, pathlib.Path(folder, "log"), cwd=folder, env=given):
+        for answer in told(collecting, json.dumps(asked)):
             store.took(answer)
     assert len(store.makers) >= 4, store.makers
     return store.prove()
