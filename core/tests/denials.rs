@@ -12,6 +12,9 @@ use keyfold::{
 };
 use serde_json::Value;
 
+/// What is denied: as the record names it, of which key, and the call.
+type Denied<'a> = (&'a str, Option<&'a str>, Box<dyn Fn(&Store) -> keyfold::Result<()> + 'a>);
+
 fn using() -> OpenOptions {
     OpenOptions::new().mode(Mode::Use).actor("cashier").refresh_interval(milliseconds(10))
 }
@@ -35,7 +38,7 @@ fn every_act_that_mode_use_denies_is_recorded() {
     let admin = home.open_with_key("pii");
     let anchor = admin.anchor().unwrap().to_string();
     let key = MasterKey::parse(&keyfold::generate_master_key().unwrap()).unwrap();
-    let acts: Vec<(&str, Option<&str>, Box<dyn Fn(&Store) -> keyfold::Result<()>>)> = vec![
+    let acts: Vec<Denied> = vec![
         ("create_key", Some("new"), Box::new(|s| s.create_key("new", &CreateKey::new()).map(drop))),
         ("create_keys", None, Box::new(|s| s.create_keys(&[("new", CreateKey::new())]).map(drop))),
         ("rotate_key", Some("pii"), Box::new(|s| s.rotate_key("pii").map(drop))),
@@ -76,7 +79,7 @@ fn every_act_that_mode_use_denies_is_recorded() {
             }),
         ),
     ];
-    let more: Vec<(&str, Option<&str>, Box<dyn Fn(&Store) -> keyfold::Result<()> + '_>)> = vec![
+    let more: Vec<Denied> = vec![
         ("derive_key", Some("pii"), Box::new(|s| s.derive_key("pii", "x", 32, None).map(drop))),
         (
             "rotate_index_salt",

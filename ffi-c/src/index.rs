@@ -214,7 +214,7 @@ unsafe fn named<'a>(
     }
     let most = limits::INDEX_FIELDS;
     if count > most {
-        return Err(invalid(&format!("count is {count}; a compound index has at most {most} fields")));
+        return Err(invalid(format!("count is {count}; a compound index has at most {most} fields")));
     }
     // SAFETY: the same demand.
     let (fields, values) =

@@ -66,7 +66,7 @@ impl Place<'_> {
             "index_report" => {
                 let values = self.values.list(&step["values"]);
                 let values: Vec<_> = values.iter().map(Option::as_deref).collect();
-                drop(keyfold::index_report(&values, &IndexOptions::from_json(&self.options(step))?)?);
+                keyfold::index_report(&values, &IndexOptions::from_json(&self.options(step))?)?;
             }
             _ => return self.act_on_store(op, step),
         }
@@ -122,8 +122,12 @@ impl Place<'_> {
                 let purpose = step.get("purpose").map(|purpose| values.text(purpose));
                 let scope = purpose.as_deref().map_or(IndexScope::Key(id), IndexScope::Purpose);
                 match op {
-                    "index_salts" => drop(store.index_salts(scope)?),
-                    "rotate_index_salt" => drop(store.rotate_index_salt(scope)?),
+                    "index_salts" => {
+                        store.index_salts(scope)?;
+                    }
+                    "rotate_index_salt" => {
+                        store.rotate_index_salt(scope)?;
+                    }
                     "retire_index_salt" => store.retire_index_salt(scope, version())?,
                     _ => return Ok(Got::Bytes(store.get_index_salt(scope, number("version"))?.to_vec())),
                 }
