@@ -503,7 +503,8 @@ impl Store {
         options: &Bound<'py, PyDict>,
     ) -> Result<Bound<'py, PyAny>> {
         let (key_id, keyset) = (text(key_id, "key_id")?, transfer::secret(keyset, "keyset")?);
-        let protection = Protection::new(passphrase, under_key, insecure_cleartext)?.to_us(own_recipient)?;
+        let protection =
+            Protection::new(passphrase, under_key, insecure_cleartext)?.sealed_to_us(own_recipient)?;
         let options = transfer::import_keyset(key_options(options.as_any())?, boolean(rotate, "rotate")?);
         let keyset = keyset.as_slice();
         let import = || self.core.import_keyset(key_id, keyset, protection.get(), &options);

@@ -64,7 +64,7 @@ impl<'a> Protection<'a> {
     }
 
     /// Whether it was sealed to this store; on import only.
-    pub fn to_us(mut self, own_recipient: &Bound<'_, PyAny>) -> Result<Self> {
+    pub fn sealed_to_us(mut self, own_recipient: &Bound<'_, PyAny>) -> Result<Self> {
         self.own_recipient = boolean(own_recipient, "own_recipient")?;
         self.one("own_recipient=True")
     }
