@@ -65,9 +65,12 @@ def install(needs: list[str]) -> str | None:
         done = subprocess.run(command, cwd=NODE, capture_output=True, text=True)
         if done.returncode:
             return f"npm install {' '.join(npm)}: {done.stderr}"
+        # As it would be installed: bundlers go by where a package lies.
         ours = NODE / "node_modules" / "keyfold"
-        if not ours.exists():
-            ours.symlink_to(ROOT / "bindings-node")
+        if ours.is_symlink():
+            ours.unlink()
+        shutil.rmtree(ours, ignore_errors=True)
+        shutil.copytree(ROOT / "bindings-node", ours, ignore=shutil.ignore_patterns("node_modules", "src", "test"))
     unknown = [name for name in needs if name not in PYTHON and name not in NPM and not shutil.which(name)]
     return f"install {' '.join(unknown)}" if unknown else None
 
