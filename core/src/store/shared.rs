@@ -349,8 +349,11 @@ impl Shared {
             || lock(&self.writer).is_doubted()
             || lock(&self.reader).database.is_doubted();
         let close = |database: &mut Database| if doubted { database.leave() } else { database.close() };
-        close(&mut lock(&self.writer));
+        let mut writer = lock(&self.writer);
         let mut reader = lock(&self.reader);
+        reader.database.rely_on(&writer);
+        close(&mut writer);
+        drop(writer);
         close(&mut reader.database);
         reader.index = None;
         reader.root = None;

@@ -145,22 +145,21 @@ pub(super) fn sync(folder: &Path) -> Result<()> {
     fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| unwritable(folder, error))
 }
 
-/// Makes the names of a file and of what SQLite keeps beside it durable, where this user and file system can.
-pub(super) fn sync_names(path: &Path) -> Result<()> {
+/// Makes the names of a file and of what SQLite keeps beside it durable, where this user and file system can. A sync of
+/// the folder may have failed before: then a second one does nothing, but a change has the folder written anew.
+pub(crate) fn sync_names_anew(path: &Path) -> Result<()> {
     use std::io::ErrorKind as Io;
+    match Draft::new(path) {
+        // Whoever may make no files there has made none of those names.
+        Err(error) if error.kind() != ErrorKind::PermissionDenied => return Err(error),
+        made => drop(made),
+    }
     let folder = path.parent().unwrap_or(Path::new("/"));
     let synced = fs::File::open(folder).and_then(|folder| folder.sync_all());
     synced.or_else(|error| match error.kind() {
         Io::PermissionDenied | Io::InvalidInput | Io::Unsupported => Ok(()),
         _ => Err(unwritable(folder, error)),
     })
-}
-
-/// As [`sync_names`], after one that failed: the system may take what that lost for written, and a second sync for done. A
-/// change has the folder written anew.
-pub(crate) fn sync_names_anew(path: &Path) -> Result<()> {
-    drop(Draft::new(path)?);
-    sync_names(path)
 }
 
 pub(super) fn unwritable(path: &Path, error: std::io::Error) -> Error {

@@ -11,6 +11,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
+use super::anew;
 use super::create;
 use super::defences::defend;
 use super::errors::{is_of_sqlite, opened_read_only, storage_error, unreadable};
@@ -41,8 +42,6 @@ pub(crate) struct Database {
     connection: Option<Connected>,
     /// Files of earlier formats are taken too: they are to be upgraded.
     earlier: bool,
-    /// Syncing the folder has failed, and not yet succeeded since.
-    names_lost: bool,
     /// Something in the file did not verify.
     doubted: bool,
 }
@@ -64,8 +63,8 @@ struct Connected {
     number: u64,
     /// The write-ahead log that it reads and writes, whatever now stands at the log's path.
     log: Option<(u64, u64)>,
-    /// Whether the names of the file and of its log are known to be on disk.
-    named: bool,
+    /// Whether what it found in the log, the log's name and the file's are known to be on disk.
+    durable: bool,
     /// The process that opened it, as [`fork::epoch`] tells.
     epoch: u64,
     /// SQLite's count of other connections' commits: as last seen, and as last taken in.
@@ -80,15 +79,7 @@ impl Database {
         if !options.allow_network_fs {
             refuse_network(&path)?;
         }
-        Ok(Self {
-            path,
-            options,
-            file: None,
-            connection: None,
-            earlier: false,
-            names_lost: false,
-            doubted: false,
-        })
+        Ok(Self { path, options, file: None, connection: None, earlier: false, doubted: false })
     }
 
     /// As [`Database::new`], for a file that an earlier keyfold may have made. [`Database::upgrade`] ends that.
@@ -106,7 +97,6 @@ impl Database {
             file: self.file,
             connection: None,
             earlier: self.earlier,
-            names_lost: self.names_lost,
             doubted: false,
         }
     }
@@ -154,8 +144,8 @@ impl Database {
             return Err(read_only());
         }
         self.refuse_replaced()?;
-        self.ensure_named()?;
         let patience = patience.min(self.options.busy_timeout);
+        self.ensure_durable(patience)?;
         let outcome = self.connected().and_then(|connected| {
             let connection = &mut connected.connection;
             waiting::begin(patience);
@@ -190,7 +180,7 @@ impl Database {
         if self.options.immutable {
             return Err(earlier_format());
         }
-        self.ensure_named()?;
+        self.ensure_durable(self.options.busy_timeout)?;
         let outcome = self.connected().and_then(|connected| {
             let transaction = connected
                 .connection
@@ -260,8 +250,8 @@ impl Database {
     /// `secure_delete` alone is not enough: where rows moved to another page, it leaves copies in the space between.
     pub(crate) fn rewrite(&mut self, patience: Duration) -> Result<bool> {
         self.refuse_replaced()?;
-        self.ensure_named()?;
         let patience = patience.min(self.options.busy_timeout);
+        self.ensure_durable(patience)?;
         let connection = &self.connected()?.connection;
         // Whoever empties the log keeps writers waiting, so this one does not wait as long as they may.
         waiting::begin(patience);
@@ -317,7 +307,7 @@ impl Database {
         let source = open(source, self.options.busy_timeout)?;
         let mut target = open(&self.path, self.options.busy_timeout)?;
         require_wal(&target)?;
-        create::sync_names(&self.path)?;
+        anew::settle(&mut target, &self.path, &beside(&self.path, "-wal"))?;
         let backup = Backup::new(&source, &mut target).map_err(storage_error)?;
         step(&backup, 0)?;
         let value = prepare(self)?;
@@ -331,7 +321,8 @@ impl Database {
 
     /// Moves everything from the write-ahead log into the file.
     pub(super) fn fold(&mut self) -> Result<()> {
-        create::fold_wal(&self.connected()?.connection)
+        let outcome = self.connected().and_then(|connected| create::fold_wal(&connected.connection));
+        self.judge(outcome)
     }
 
     /// Closes the connection without writing the WAL back; the next use opens another.
@@ -345,24 +336,44 @@ impl Database {
     /// Closes the connection as the last act of a store.
     pub(crate) fn close(&mut self) {
         // The WAL at a path that has another file now is that file's.
-        if self.refuse_replaced().is_ok() {
+        if self.refuse_replaced().is_ok() && self.may_write_back() {
             self.connection = None;
         }
         self.disconnect();
     }
 
-    /// SQLite syncs the folder once it has made a log, and does not look whether that failed: then a commit could be lost
-    /// with the name of the log that it is in.
-    fn ensure_named(&mut self) -> Result<()> {
-        if !self.connected()?.named {
-            match std::mem::replace(&mut self.names_lost, true) {
-                true => create::sync_names_anew(&self.path)?,
-                false => create::sync_names(&self.path)?,
-            }
-            self.names_lost = false;
-            self.connected()?.named = true;
+    /// Whether closing may write the log back into the file: only what is on disk in the log.
+    fn may_write_back(&mut self) -> bool {
+        let log = beside(&self.path, "-wal");
+        let Some(connected) = &mut self.connection else { return true };
+        if connected.durable || self.options.immutable || !holds_something(&log) {
+            return true;
         }
-        Ok(())
+        // Where others write, this is not the last connection, and nothing is written back anyway.
+        waiting::begin(Duration::ZERO);
+        connected.epoch == fork::epoch() && anew::settle_log(&mut connected.connection, &log).is_ok()
+    }
+
+    /// What another open connection of this store has brought to disk need not be again: as long as it is open, nobody
+    /// reads the log anew.
+    pub(crate) fn rely_on(&mut self, other: &Self) {
+        let (Some(own), Some(other)) = (&mut self.connection, &other.connection) else { return };
+        own.durable |= other.durable && other.log == own.log;
+    }
+
+    /// SQLite does not look whether what it finds in the log, and the log's name, have come to disk: then a commit could be
+    /// lost with them.
+    fn ensure_durable(&mut self, patience: Duration) -> Result<()> {
+        let path = self.path.clone();
+        let outcome = self.connected().and_then(|connected| {
+            if !connected.durable {
+                waiting::begin(patience);
+                anew::settle(&mut connected.connection, &path, &beside(&path, "-wal"))?;
+                connected.durable = true;
+            }
+            Ok(())
+        });
+        self.judge(outcome)
     }
 
     /// Takes note of what did not verify. After an error of the disk the next use opens another connection: one that was
@@ -381,7 +392,7 @@ impl Database {
             ErrorKind::PermissionDenied
                 if is_of_sqlite && !self.options.immutable && refuse_read_only(&self.path).is_ok() =>
             {
-                opened_read_only(error)
+                opened_read_only().with_cause(error)
             }
             _ => error,
         };
@@ -401,7 +412,7 @@ impl Database {
         if self.connection.as_ref().is_some_and(|connected| connected.epoch != fork::epoch()) {
             std::mem::forget(self.connection.take());
         }
-        if beside(&self.path, "-wal").symlink_metadata().is_ok_and(|metadata| metadata.len() > 0) {
+        if holds_something(&beside(&self.path, "-wal")) {
             self.disconnect();
         }
         // An empty log goes with the connection.
@@ -447,7 +458,7 @@ impl Database {
             connection,
             number: CONNECTIONS.fetch_add(1, Ordering::Relaxed),
             log: None,
-            named: false,
+            durable: false,
             epoch: fork::epoch(),
             seen: 0,
             settled: None,
@@ -543,6 +554,10 @@ pub(super) fn open(path: &Path, busy_timeout: Duration) -> Result<Connection> {
         | OpenFlags::SQLITE_OPEN_NOFOLLOW
         | OpenFlags::SQLITE_OPEN_EXRESCODE;
     let mut connection = Connection::open_with_flags(path, flags).map_err(storage_error)?;
+    // SQLite makes do with reading where it may not write: before the first look at the file that is all it can be.
+    if connection.is_readonly("main").map_err(storage_error)? {
+        return refuse_read_only(path).and(Err(opened_read_only()));
+    }
     // Where even that fails, closing must not write a log into the file.
     keep_log(&connection, true)?;
     defend(&mut connection, busy_timeout).map_err(|error| explain(storage_error(error), &connection))?;
@@ -657,8 +672,10 @@ pub(super) fn require_wal(connection: &Connection) -> Result<()> {
     if now == "wal" {
         return Ok(());
     }
-    let set = connection.pragma_update_and_check(None, "journal_mode", "WAL", mode).map_err(storage_error)?;
-    if set == "wal" {
+    // To its end, where it commits: the row comes before that.
+    let mut statement = connection.prepare("PRAGMA journal_mode = WAL").map_err(storage_error)?;
+    let set: rusqlite::Result<Vec<_>> = statement.query_map([], mode).and_then(Iterator::collect);
+    if set.map_err(storage_error)? == ["wal"] {
         return Ok(());
     }
     Err(Error::new(ErrorKind::Unsupported, "this file system does not support SQLite's WAL mode"))
@@ -723,6 +740,10 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
+}
+
+fn holds_something(log: &Path) -> bool {
+    log.symlink_metadata().is_ok_and(|metadata| metadata.len() > 0)
 }
 
 /// Device and inode of the write-ahead log beside the file; `None` where there is none.

@@ -52,9 +52,8 @@ pub(super) fn unreadable() -> Error {
 }
 
 /// SQLite may write no more over this connection, though the file is writable: the system refused it for a moment.
-pub(super) fn opened_read_only(cause: Error) -> Error {
+pub(super) fn opened_read_only() -> Error {
     Error::storage("the store could be opened for reading only; see to its disk, and try again")
-        .with_cause(cause)
 }
 
 /// Whether SQLite said it, and not keyfold.

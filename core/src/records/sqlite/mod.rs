@@ -1,5 +1,6 @@
 //! Records in one SQLite file.
 
+mod anew;
 mod bulk;
 mod copy;
 mod create;
