@@ -442,16 +442,7 @@ impl Database {
             true => open_immutable(&self.path)?,
             false => {
                 refuse_read_only(&self.path)?;
-                let connection = open(&self.path, self.options.busy_timeout)?;
-                match connection.is_readonly("main").map_err(storage_error)? {
-                    false => connection,
-                    // Opening it for writing failed; what the disk had may have passed.
-                    true => {
-                        keep_log(&connection, true)?;
-                        drop(connection);
-                        open(&self.path, self.options.busy_timeout)?
-                    }
-                }
+                open(&self.path, self.options.busy_timeout)?
             }
         };
         self.connection = Some(Connected {
