@@ -20,6 +20,9 @@ use crate::errors::{Failure, Result, invalid};
 /// The text form of the largest message is shorter. What is longer is not even copied.
 const MOST_BYTES: usize = 2 * limits::MESSAGE_BYTES;
 
+/// What a plaintext must be.
+const PLAINTEXT: &str = "bytes; for text there is encrypt_text";
+
 /// Bytes that an argument holds: borrowed where nobody can change them, else copied.
 pub enum Argument<'a> {
     Borrowed(&'a [u8]),
@@ -58,6 +61,12 @@ fn bytes_or<'a>(value: &'a Bound<'_, PyAny>, name: &str, wanted: &str) -> Result
         Ok(bytes) => Ok(Argument::Borrowed(bytes.as_bytes())),
         Err(_) => copied(value, name, wanted),
     }
+}
+
+/// A plaintext of another type than bytes.
+#[cold]
+pub fn copied_plaintext(value: &Bound<'_, PyAny>) -> Result<Argument<'static>> {
+    copied(value, "plaintext", PLAINTEXT)
 }
 
 /// A copy of a buffer that somebody else may change meanwhile.
@@ -99,7 +108,7 @@ pub fn shown_type(value: &Bound<'_, PyAny>) -> String {
 /// The plaintext of `encrypt`.
 #[inline]
 pub fn plaintext<'a>(value: &'a Bound<'_, PyAny>) -> Result<Argument<'a>> {
-    bytes_or(value, "plaintext", "bytes; for text there is encrypt_text")
+    bytes_or(value, "plaintext", PLAINTEXT)
 }
 
 /// A text.
@@ -215,6 +224,20 @@ pub fn items<'py>(
         items.push(item?);
     }
     Ok(items)
+}
+
+/// As [`items`], all held at once: for values that are many.
+pub fn all_items<'py>(
+    value: &Bound<'py, PyAny>,
+    name: &str,
+    wanted: &str,
+    limit: usize,
+) -> Result<Bound<'py, PyTuple>> {
+    match (value.cast_exact::<PyTuple>(), value.cast_exact::<PyList>()) {
+        (Ok(tuple), _) => Ok(tuple.clone()),
+        (_, Ok(list)) if list.len() <= limit => Ok(list.to_tuple()),
+        _ => Ok(PyTuple::new(value.py(), items(value, name, wanted, limit)?)?),
+    }
 }
 
 /// A mapping of text to text.

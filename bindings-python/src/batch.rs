@@ -4,10 +4,10 @@ use keyfold::{Aad, Aads, Error, OnError, limits};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString};
 
-use crate::arguments::{Argument, Binding, Given, bytes, items, plaintext, sealed_text, text};
+use crate::arguments::{Argument, Binding, Given, all_items, bytes, items, sealed_text, text};
 use crate::calls::LongCalls;
 use crate::errors::{Result, exception, invalid};
-use crate::outputs::Outputs;
+use crate::parts;
 
 /// What the values are bound to, as it was given: one for all or one for each.
 pub struct Places<'a, 'py> {
@@ -100,17 +100,8 @@ pub fn read<'a, 'py, T>(
     values: &'a [Bound<'py, PyAny>],
     one: impl Fn(&'a Bound<'py, PyAny>) -> Result<T>,
 ) -> Result<Vec<Option<T>>> {
-    read_from(0, values, one)
-}
-
-/// As [`read`], of a part of the values that begins at this place.
-fn read_from<'a, 'py, T>(
-    first: usize,
-    values: &'a [Bound<'py, PyAny>],
-    one: impl Fn(&'a Bound<'py, PyAny>) -> Result<T>,
-) -> Result<Vec<Option<T>>> {
     let mut all = Vec::with_capacity(values.len());
-    for (place, value) in (first..).zip(values) {
+    for (place, value) in values.iter().enumerate() {
         let value =
             if value.is_none() { None } else { Some(one(value).map_err(|failure| failure.at(place))?) };
         all.push(value);
@@ -129,9 +120,6 @@ fn size<T: AsRef<[u8]>>(values: &[Option<T>]) -> usize {
     values.iter().map(|value| EACH + value.as_ref().map_or(0, |value| value.as_ref().len())).sum()
 }
 
-/// How many values are read, sealed and built at a time.
-const PART: usize = 256;
-
 /// Encrypts many values.
 pub fn seal_many<'py>(
     py: Python<'py>,
@@ -140,33 +128,10 @@ pub fn seal_many<'py>(
     given: &Bound<'py, PyAny>,
     places: &Places<'_, 'py>,
 ) -> Result<Bound<'py, PyList>> {
-    let given = values(given, "a list of bytes and None")?;
+    let given = all_items(given, "values", "a list of bytes and None", limits::BATCH)?;
     let each = places.each()?;
     let bindings = places.read(&each)?;
-    bindings.with(|aads| {
-        let mut batch = key.batch_encryption(aads, given.len())?;
-        let mut sealed = Vec::with_capacity(given.len());
-        // In parts that stay in the processor's cache from when they are read until they are written.
-        for (number, part) in given.chunks(PART).enumerate() {
-            let first = number * PART;
-            let values = read_from(first, part, plaintext)?;
-            let values = slices(&values);
-            batch.total(&values)?;
-            let lengths = values.iter().map(|value| value.map(|value| batch.length(value.len())).transpose());
-            let mut outputs = Outputs::new(py, lengths)?;
-            let mut rooms = outputs.rooms();
-            calls.sized(py, size(&values), || {
-                for (place, (value, room)) in (first..).zip(values.iter().zip(&mut rooms)) {
-                    if let (Some(value), Some(room)) = (value, room) {
-                        batch.write(place, value, room)?;
-                    }
-                }
-                Ok(())
-            })?;
-            sealed.extend(outputs.into_objects());
-        }
-        Ok(PyList::new(py, sealed)?)
-    })
+    bindings.with(|aads| parts::seal(py, calls, key.batch_encryption(aads, given.len())?, &given))
 }
 
 /// Encrypts many texts.

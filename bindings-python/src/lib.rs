@@ -14,7 +14,7 @@ mod index;
 mod infos;
 mod key;
 mod master_key;
-mod outputs;
+mod parts;
 mod store;
 mod stream;
 mod transfer;

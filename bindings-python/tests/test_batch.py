@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import Any
 
@@ -117,6 +118,23 @@ def test_limits(pii: keyfold.Key) -> None:
         pii.encrypt_many(without_end())
     with pytest.raises(keyfold.LimitExceeded):
         pii.encrypt_many([bytes(64 << 20)] * 5)
+
+
+def test_sizes_and_types_in_any_order(pii: keyfold.Key) -> None:
+    """Values are sealed in parts by their sizes; long ones alone."""
+    sizes = [0, 1, 300, (1 << 15) - 1, 1 << 15, (1 << 15) + 1, 1 << 20]
+    values: list[Any] = [None if turn % 11 == 3 else os.urandom(sizes[turn % 7]) for turn in range(150)]
+    values += [os.urandom(100) for _ in range(600)]
+    types = (bytes, bytearray, memoryview)
+    given = [value and types[turn % 3](value) for turn, value in enumerate(values)]
+    aads = [str(turn).encode() for turn in range(len(values))]
+    for these in (given, tuple(given), iter(given)):
+        sealed = pii.encrypt_many(these, aads=aads)
+        assert pii.decrypt_many(sealed, aads=aads) == values
+    for place in (10, 145, 149, 500, 749):
+        with pytest.raises(keyfold.InvalidArgument) as caught:
+            pii.encrypt_many([*given[:place], "text", *given[place + 1 :]])
+        assert caught.value.index == place
 
 
 def test_what_the_caller_raises_comes_through(pii: keyfold.Key) -> None:

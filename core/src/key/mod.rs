@@ -14,7 +14,7 @@ use crate::format::{
     Aad, Envelope, PREFIX_LENGTH, Scratch, TEXT_PREFIX, decode_ciphertext, decode_ciphertext_into, from_text,
     prefix, room, to_text_into,
 };
-use crate::keyring::{Entry, Loaded, Material, Snapshot, Version};
+use crate::keyring::{Entry, Loaded, Material, Meter, Snapshot, Version};
 use crate::limits;
 use crate::primitives::{Algorithm, KeyKind, TAG_LENGTH, draw_nonce};
 use crate::store::{Charge, KeyInfo, Shared};
@@ -322,6 +322,12 @@ impl Encryption<'_> {
         self.seal(nonce, plaintext, aad.as_ref(), out)
     }
 
+    /// What counts the messages of the version that encrypts.
+    #[inline]
+    fn meter(&self) -> Result<&Meter> {
+        snapshot(&self.loaded)?.encrypting_meter()
+    }
+
     /// The length of a nonce.
     #[inline]
     fn nonce_length(&self) -> Result<usize> {
@@ -331,14 +337,11 @@ impl Encryption<'_> {
     /// Seals one message that was counted, under a fresh nonce, into `out`, which has [`Encryption::length`] bytes.
     #[inline]
     fn seal(&self, nonce: &[u8], plaintext: &[u8], aad: &[u8], out: &mut [u8]) -> Result<()> {
-        let length = self.length(plaintext.len())?;
-        if out.len() != length {
-            return Err(Error::invalid(format!(
-                "the ciphertext is {length} bytes, the buffer {}",
-                out.len()
-            )));
-        }
         let (version, material) = self.version()?;
+        let length = overhead(version.algorithm) + plaintext.len();
+        if plaintext.len() > limits::MESSAGE_BYTES || out.len() != length {
+            return Err(self.does_not_fit(plaintext.len(), out.len()));
+        }
         let Material::Aead(cipher) = material else {
             return self.write_deterministic(plaintext, aad, out);
         };
@@ -357,6 +360,14 @@ impl Encryption<'_> {
             }
         }
         Ok(())
+    }
+
+    #[cold]
+    fn does_not_fit(&self, plaintext: usize, out: usize) -> Error {
+        match self.length(plaintext) {
+            Ok(length) => Error::invalid(format!("the ciphertext is {length} bytes, the buffer {out}")),
+            Err(error) => error,
+        }
     }
 
     /// Seals one message that was counted. Appends to an empty buffer with room for it, without filling that with zeros first.
@@ -535,6 +546,7 @@ fn too_long(key_id: &str) -> Error {
 }
 
 /// How much longer a ciphertext is than its plaintext.
+#[inline]
 fn overhead(algorithm: Algorithm) -> usize {
     PREFIX_LENGTH + algorithm.nonce_length() + TAG_LENGTH
 }

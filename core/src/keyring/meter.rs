@@ -100,6 +100,11 @@ impl Meter {
         self.shards[shard_of_thread()].take(messages) && self.is_ours()
     }
 
+    /// Gives back what this process took and did not spend.
+    pub(crate) fn give_back(&self, messages: u64) {
+        self.shards[shard_of_thread()].0.fetch_add(messages, Ordering::AcqRel);
+    }
+
     /// Spends from the pool, or from the shards of others, and fills this thread's shard.
     pub(crate) fn take_more(&self, messages: u64) -> Taken {
         if !self.is_ours() {

@@ -183,6 +183,31 @@ fn many_at_once_rotate_once() {
     });
 }
 
+/// A batch counts in blocks, and comes to the limit exactly all the same.
+#[test]
+fn a_batch_counts_what_it_seals() {
+    in_a_process("a_batch_counts_what_it_seals", |home| {
+        let store = home.open_near_limit(Algorithm::Aes256GcmSiv, "rotate", 300);
+        let key = store.key("k").unwrap();
+        let large = vec![0; 3 << 20];
+        let mut values = vec![Some(&b"ada"[..]); 500];
+        values[100] = Some(&large);
+        let sealed = key.encrypt_many(&values, Aad::NONE).unwrap();
+        let sealed: Vec<_> = sealed.iter().map(Option::unwrap).collect();
+        let version = |sealed: &[u8]| store.inspect(sealed).unwrap()[0].version;
+        // The large one counts three times.
+        assert_eq!(sealed.iter().position(|sealed| version(sealed) == 2), Some(298));
+        assert!(sealed[298..].iter().all(|sealed| version(sealed) == 2));
+        // What was counted ahead and not sealed does not count: one value of a hundred that were announced.
+        let mut batch = key.batch_encryption(Aad::NONE, 100).unwrap();
+        batch.write(0, b"ada", &mut [0; 36]).unwrap();
+        assert!(batch.write(1, b"ada", &mut [0; 35]).is_err());
+        drop(batch);
+        store.close();
+        assert_eq!(counts(&home.open()), [limits::messages(Algorithm::Aes256GcmSiv), 202 + 2]);
+    });
+}
+
 /// One `Encryption` that outlives its version's limit goes on under the next, whole message by whole message.
 #[test]
 fn an_encryption_that_is_kept_moves_on() {

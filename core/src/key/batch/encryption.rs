@@ -5,6 +5,7 @@ use crate::format::{Scratch, room, text_length, to_text_into};
 use crate::key::{Encryption, Key};
 use crate::limits;
 
+use super::counted::Counted;
 use super::nonces::Nonces;
 use super::{Aads, Packed, PackedText, Prepared, Room, too_long};
 
@@ -40,6 +41,7 @@ struct Values<'a> {
     encryption: Encryption<'a>,
     shape: Shape,
     aads: Prepared<'a>,
+    counted: Counted,
     nonces: Nonces,
     room: Room,
 }
@@ -113,7 +115,8 @@ impl Key {
         let encryption = self.encryption()?;
         // Refuses keys of other kinds, even where there is no value.
         let shape = Shape::of(&encryption)?;
-        let values = Values { encryption, shape, aads, nonces: Nonces::new(), room: Room::new(count) };
+        let (counted, nonces, room) = (Counted::default(), Nonces::new(), Room::new(count));
+        let values = Values { encryption, shape, aads, counted, nonces, room };
         Ok(BatchEncryption { values, scratch: Scratch::new() })
     }
 }
@@ -170,11 +173,42 @@ impl Values<'_> {
     fn seal(&mut self, index: usize, plaintext: &[u8], out: &mut [u8]) -> Result<()> {
         let expected = self.room.values;
         self.room.take(out.len())?;
-        let aad = self.aads.of(index)?;
-        if self.encryption.charge(plaintext.len())? {
-            self.shape = Shape::of(&self.encryption)?;
+        let messages = limits::counted_messages(plaintext.len());
+        if !self.counted.take(messages) {
+            self.count(plaintext.len(), expected)?;
         }
         let nonce = self.nonces.next(self.shape.nonce, expected)?;
-        self.encryption.seal(nonce, plaintext, aad, out)
+        self.encryption.seal(nonce, plaintext, self.aads.of(index)?, out)
+    }
+
+    /// Counts a block of messages in one step, of which this value takes its own. Near the version's limit each
+    /// value is counted by itself, and may go on to the next version.
+    fn count(&mut self, plaintext: usize, expected: usize) -> Result<()> {
+        self.give_back();
+        let messages = limits::counted_messages(plaintext);
+        let block = Counted::block(messages, expected);
+        if self.encryption.meter()?.take(block.left()) {
+            self.counted = block;
+            self.counted.take(messages);
+        } else if self.encryption.charge(plaintext)? {
+            self.shape = Shape::of(&self.encryption)?;
+        }
+        Ok(())
+    }
+
+    fn give_back(&mut self) {
+        let left = std::mem::take(&mut self.counted).left();
+        if left > 0
+            && let Ok(meter) = self.encryption.meter()
+        {
+            meter.give_back(left);
+        }
+    }
+}
+
+impl Drop for Values<'_> {
+    /// What no value took was not sealed.
+    fn drop(&mut self) {
+        self.give_back();
     }
 }

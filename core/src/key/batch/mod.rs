@@ -3,6 +3,7 @@
 //! [`Key::encrypt_many`] and [`Key::decrypt_many`] give packed results. [`BatchEncryption`] and
 //! [`BatchDecryption`] go value by value and write where the caller wants: for those who build objects of their own.
 
+mod counted;
 mod decryption;
 mod encryption;
 mod nonces;

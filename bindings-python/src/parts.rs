@@ -1,0 +1,131 @@
+//! Batches in parts that stay in the processor's cache from when they are read until they are written.
+
+use keyfold::BatchEncryption;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList, PyTuple};
+
+use crate::arguments::{Argument, copied_plaintext};
+use crate::calls::LongCalls;
+use crate::errors::Result;
+
+/// How many values are read, sealed and built at a time.
+const VALUES: usize = 256;
+/// How many bytes of plaintext; a value with more is sealed by itself.
+const BYTES: usize = 1 << 15;
+/// As how many bytes a value counts besides its own, where a call's length is reckoned.
+const EACH: usize = 64;
+
+/// Encrypts the values, which are read while the interpreter is held, sealed while others run, then built.
+pub fn seal<'py>(
+    py: Python<'py>,
+    calls: &LongCalls,
+    batch: BatchEncryption<'_>,
+    given: &Bound<'py, PyTuple>,
+) -> Result<Bound<'py, PyList>> {
+    let mut sealing =
+        Sealing { py, calls, batch, scratch: Vec::new(), sealed: Vec::with_capacity(given.len()) };
+    let mut part = Part { values: Vec::with_capacity(given.len().min(VALUES)), bytes: 0 };
+    for (place, value) in given.iter_borrowed().enumerate() {
+        // What is common is put where it stays at once: moving results about takes as long as reading.
+        match <&[u8]>::extract(value) {
+            Ok(bytes) if part.takes(bytes) => part.push(Argument::Borrowed(bytes)),
+            _ if value.is_none() => part.values.push(None),
+            bytes => {
+                let value = match bytes {
+                    Ok(bytes) => Argument::Borrowed(bytes),
+                    Err(_) => copied_plaintext(&value).map_err(|failure| failure.at(place))?,
+                };
+                if !part.takes(value.as_slice()) {
+                    sealing.part(&mut part)?;
+                }
+                if part.takes(value.as_slice()) {
+                    part.push(value)
+                } else {
+                    sealing.alone(value.as_slice())?
+                }
+            }
+        }
+    }
+    sealing.part(&mut part)?;
+    Ok(PyList::new(py, sealing.sealed)?)
+}
+
+/// Values that were read and not sealed yet.
+struct Part<'a> {
+    values: Vec<Option<Argument<'a>>>,
+    /// All of them together.
+    bytes: usize,
+}
+
+impl<'a> Part<'a> {
+    #[inline]
+    fn takes(&self, value: &[u8]) -> bool {
+        self.values.len() < VALUES && value.len() <= BYTES - self.bytes
+    }
+
+    #[inline]
+    fn push(&mut self, value: Argument<'a>) {
+        self.bytes += value.as_slice().len();
+        self.values.push(Some(value));
+    }
+}
+
+struct Sealing<'a, 'py> {
+    py: Python<'py>,
+    calls: &'a LongCalls,
+    batch: BatchEncryption<'a>,
+    /// Ciphertexts on their way, and nothing else.
+    scratch: Vec<u8>,
+    sealed: Vec<Option<Bound<'py, PyBytes>>>,
+}
+
+impl Sealing<'_, '_> {
+    /// Seals all of a part, which is empty afterwards.
+    fn part(&mut self, part: &mut Part<'_>) -> Result<()> {
+        let Self { py, calls, batch, scratch, sealed } = self;
+        let (first, values) = (sealed.len(), &part.values);
+        let overhead = batch.length(0)?;
+        let length = |value: &Argument<'_>| overhead + value.as_slice().len();
+        let all = part.bytes + overhead * values.len();
+        if scratch.len() < all {
+            scratch.resize(all, 0);
+        }
+        calls.sized(*py, part.bytes + EACH * values.len(), || {
+            let mut rest = &mut scratch[..];
+            for (place, value) in (first..).zip(values) {
+                if let Some(value) = value {
+                    let (out, others) = rest.split_at_mut(length(value));
+                    batch.write(place, value.as_slice(), out)?;
+                    rest = others;
+                }
+            }
+            Ok(())
+        })?;
+        let mut rest = &scratch[..];
+        for value in values {
+            sealed.push(value.as_ref().map(|value| {
+                let (bytes, others) = rest.split_at(length(value));
+                rest = others;
+                PyBytes::new(*py, bytes)
+            }));
+        }
+        part.values.clear();
+        part.bytes = 0;
+        Ok(())
+    }
+
+    /// Seals one long value, into the bytes object that the caller gets.
+    fn alone(&mut self, value: &[u8]) -> Result<()> {
+        let Self { py, calls, batch, sealed, .. } = self;
+        let place = sealed.len();
+        let length = batch.length(value.len()).map_err(|error| error.with_index(place))?;
+        let mut written = Ok(());
+        let bytes = PyBytes::new_with(*py, length, |out| {
+            written = calls.sized(*py, length, || batch.write(place, value, out));
+            Ok(())
+        })?;
+        written?;
+        sealed.push(Some(bytes));
+        Ok(())
+    }
+}
