@@ -1,0 +1,93 @@
+"""Counts the instructions of the hot calls, and compares them with what is recorded beside this file.
+
+Only what the Python package's own module runs is counted, and that holds the core and its libraries: neither the
+interpreter's instructions nor the C library's. A machine's noise does not touch the counts; another compiler may, so
+that a count is held against the record only where the compiler is the recorded one.
+
+    guard.py            fails where a count is off by more than 5 %, above or below
+    guard.py --record   writes the counts down
+"""
+
+import json
+import pathlib
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+RECORD = HERE / "counts.json"
+TOLERANCE = 0.05
+MODULE = "_native"
+
+
+def own(dump: str) -> int:
+    """The instructions of our module in one dump of callgrind's: self costs, not what calls cost."""
+    total, ours, of_call = 0, False, False
+    names: dict[str, str] = {}
+    for line in dump.splitlines():
+        if line.startswith("ob="):
+            number, _, name = line[3:].partition(" ")
+            names.setdefault(number, name)
+            ours = MODULE in names[number]
+        elif line.startswith("cob="):
+            number, _, name = line[4:].partition(" ")
+            names.setdefault(number, name)
+        elif line.startswith("calls="):
+            of_call = True
+        elif re.match(r"[+*\-\d]", line):
+            if ours and not of_call:
+                total += int(line.split()[1])
+            of_call = False
+    return total
+
+
+def counts() -> dict[str, float]:
+    with tempfile.TemporaryDirectory() as folder:
+        out = pathlib.Path(folder, "out")
+        options = ["--tool=callgrind", "-q", "--dump-after=getpgid", f"--callgrind-out-file={out}"]
+        ended = subprocess.run(
+            ["valgrind", *options, sys.executable, str(HERE / "calls.py"), folder],
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+        found = {}
+        for place, line in enumerate(ended.stdout.splitlines()):
+            name, calls = line.split("\t")
+            # Dumps come in pairs: up to the mark before the calls, and from there to the one after them.
+            found[name] = round(own(pathlib.Path(f"{out}.{2 * place + 2}").read_text()) / int(calls), 1)
+        return found
+
+
+def main() -> int:
+    if not shutil.which("valgrind"):
+        print("skipped: valgrind is missing: instructions were not counted")
+        return 0
+    rustc = subprocess.run(["rustc", "--version"], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+    compiler, found = f"{rustc}, {platform.machine()}", counts()
+    if sys.argv[1:] == ["--record"]:
+        RECORD.write_text(json.dumps({"compiler": compiler, "instructions": found}, indent=2) + "\n")
+        return 0
+    record = json.loads(RECORD.read_text())
+    known, off = record["instructions"], []
+    for name in sorted(known.keys() | found.keys()):
+        was, now = known.get(name, 0), found.get(name, 0)
+        if abs(now - was) > TOLERANCE * was:
+            off.append(f"{name}: {now:,.0f} instructions, recorded are {was:,.0f}")
+    if not off:
+        return 0
+    print(*off, sep="\n")
+    if record["compiler"] != compiler:
+        print(f"recorded with {record['compiler']}; this is {compiler}: not held against it")
+        return 0
+    print(
+        f"more than {TOLERANCE:.0%} off; find out why, or record the new counts: {pathlib.Path(__file__).name} --record"
+    )
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
