@@ -2,8 +2,7 @@
 
 use std::borrow::Cow;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64_simd::{AsOut, URL_SAFE_NO_PAD};
 use smallvec::SmallVec;
 
 use super::envelope::Envelope;
@@ -23,7 +22,7 @@ pub fn to_text(bytes: &[u8]) -> String {
 pub(crate) fn to_text_into(bytes: &[u8], text: &mut String) {
     text.reserve_exact(text_length(bytes.len()));
     text.push_str(TEXT_PREFIX);
-    URL_SAFE_NO_PAD.encode_string(bytes, text);
+    URL_SAFE_NO_PAD.encode_append(bytes, text);
 }
 
 /// The length of the text form of so many bytes.
@@ -34,7 +33,7 @@ pub(crate) fn text_length(bytes: usize) -> usize {
 /// The bytes of a text form. Padding, other alphabets, white space and stray bits are refused.
 pub fn from_text(text: &str) -> Result<Vec<u8>> {
     text.strip_prefix(TEXT_PREFIX)
-        .and_then(|rest| URL_SAFE_NO_PAD.decode(rest).ok())
+        .and_then(|rest| URL_SAFE_NO_PAD.decode_to_vec(rest).ok())
         .ok_or_else(|| Error::invalid("not a keyfold text form: expected \"kf1.\" and unpadded base64url"))
 }
 
@@ -51,7 +50,7 @@ pub fn is_ciphertext(value: impl AsRef<[u8]>) -> bool {
 /// A ciphertext in bytes begins with 0x01, so the two cannot be mistaken for each other.
 pub(crate) fn decode_ciphertext(value: &[u8]) -> Option<Cow<'_, [u8]>> {
     match value.strip_prefix(TEXT_PREFIX.as_bytes()) {
-        Some(rest) => URL_SAFE_NO_PAD.decode(rest).ok().map(Cow::Owned),
+        Some(rest) => URL_SAFE_NO_PAD.decode_to_vec(rest).ok().map(Cow::Owned),
         None => Some(Cow::Borrowed(value)),
     }
 }
@@ -76,9 +75,8 @@ pub(crate) fn room(scratch: &mut Scratch, length: usize) -> &mut [u8] {
 #[inline]
 pub(crate) fn decode_ciphertext_into<'a>(value: &'a [u8], scratch: &'a mut Scratch) -> Option<&'a [u8]> {
     let Some(rest) = value.strip_prefix(TEXT_PREFIX.as_bytes()) else { return Some(value) };
-    let bytes = room(scratch, base64::decoded_len_estimate(rest.len()));
-    let length = URL_SAFE_NO_PAD.decode_slice(rest, bytes).ok()?;
-    bytes.get(..length)
+    let bytes = room(scratch, URL_SAFE_NO_PAD.decoded_length(rest).ok()?);
+    URL_SAFE_NO_PAD.decode(rest, bytes.as_out()).ok().map(|bytes| &*bytes)
 }
 
 #[cfg(test)]
@@ -113,6 +111,29 @@ mod tests {
             }
         }
         assert_eq!(from_text("kf1.").unwrap(), b"");
+    }
+
+    /// Every byte in every place of texts of many lengths, beside another implementation.
+    #[test]
+    fn strict_as_another_implementation_is() {
+        use base64::Engine;
+        let other = base64::engine::general_purpose::URL_SAFE_NO_PAD;
+        for length in (0..80).chain([127, 128, 1000]) {
+            let bytes: Vec<u8> = (0..length).map(|place: u32| (place * 167 + length) as u8).collect();
+            let mut text = other.encode(&bytes).into_bytes();
+            assert_eq!(to_text(&bytes).as_bytes()[TEXT_PREFIX.len()..], text);
+            for place in 0..text.len() {
+                let right = text[place];
+                for byte in 0..=u8::MAX {
+                    text[place] = byte;
+                    let whole = [TEXT_PREFIX.as_bytes(), &text].concat();
+                    let mut scratch = Scratch::new();
+                    let found = decode_ciphertext_into(&whole, &mut scratch);
+                    assert_eq!(found, other.decode(&text).ok().as_deref(), "{length} {place} {byte}");
+                }
+                text[place] = right;
+            }
+        }
     }
 
     #[test]
