@@ -27,7 +27,7 @@ help:
 	@echo "make test    every test, in every language"
 	@echo "make prove   the long form of every proof in docs/proof.md; hours"
 	@echo "make check   formatting, lints, generated files, examples in the docs"
-	@echo "make bench   ours beside the peers, in one run"
+	@echo "make bench   ours beside the peers, in one run, into docs/benchmarks.md; ARGS='--quick', ARGS='python files'"
 	@echo "make dist    the packages, into dist/: wheel, source distribution, npm tarballs, archive for C and the command"
 	@echo "make install PREFIX=/usr/local DESTDIR=    the C library and the command; make uninstall removes them"
 	@echo "make clean   remove what was built"
@@ -49,8 +49,9 @@ check-mutants:
 check: build
 	@tests/check.sh
 
+# Other peers, in their own environments: nothing of it is needed to build or to test.
 bench: build
-	@benches/run.sh
+	@$(PYTHON) benches/run.py $(ARGS)
 
 build: rust python node
 

@@ -1,0 +1,161 @@
+"""A file of a gibibyte on one core, beside `age`, `rage` and `openssl enc`: files.py RESULTS.json FOLDER [--quick].
+
+All files lie in memory where there is room (/dev/shm), so that no disk is measured, else in the folder. Each program
+runs by itself on one processor; its time is from starting it until its end. Memory is what GNU time says of it.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent
+RELEASE = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
+SPEED = os.environ["KEYFOLD_BENCH_SPEED"]
+
+
+class Program(NamedTuple):
+    name: str
+    encrypt: list[str]
+    decrypt: list[str]
+
+
+def main() -> None:
+    results, folder, *options = sys.argv[1:]
+    results = Path(results).resolve()
+    length, rounds = (64 << 20, 2) if "--quick" in options else (1 << 30, 7)
+    shared = Path("/dev/shm")
+    roomy = shared.is_dir() and shutil.disk_usage(shared).free > 9 * length
+    with tempfile.TemporaryDirectory(dir=shared if roomy else folder) as place:
+        os.chdir(place)
+        with open("plain", "wb") as file:
+            for _ in range(length >> 20):
+                file.write(os.urandom(1 << 20))
+        programs, missing, versions = set_up()
+        groups = [compare(step, programs, rounds, length) for step in ("encrypt", "decrypt")]
+        if shutil.which("time"):
+            groups.append(memory(programs))
+        else:
+            missing.append({"name": "memory of programs", "why": "GNU time is not installed"})
+    versions["files"] = "in memory (/dev/shm)" if roomy else "on disk, in the page cache"
+    found = {"language": "files", "versions": versions, "groups": groups, "missing": missing}
+    results.write_text(json.dumps(found, indent=1))
+
+
+def set_up() -> tuple[list[Program], list[dict[str, str]], dict[str, str]]:
+    """The programs, who is missing, and versions. `{n}` in a command is a file of this program's own."""
+    os.environ["KEYFOLD_STORE"] = "bench.keyfold"
+    keyfold = str(RELEASE / "keyfold")
+    os.environ["KEYFOLD_MASTER_KEY"] = text(keyfold, "master-key", "generate", "--reveal")
+    text(keyfold, "init")
+    text(keyfold, "key", "create", "archive", "--kind", "stream")
+    programs = [
+        Program(
+            "keyfold",
+            [keyfold, "encrypt", "archive", "plain", "--force", "--out", "sealed.{n}"],
+            [keyfold, "decrypt", "archive", "sealed.{n}", "--force", "--out", "opened"],
+        ),
+        bare("encrypt", "the bare AEAD: aws-lc-rs reading, sealing, writing"),
+    ]
+    missing, versions = [], {"keyfold": text(keyfold, "--version").split()[-1]}
+    for name in ("age", "rage"):
+        built = ROOT / "build" / "bench" / "rage" / "bin" / name
+        program = str(built) if built.exists() else shutil.which(name)
+        keygen = program and (shutil.which(f"{program}-keygen"))
+        if not program or not keygen:
+            missing.append({"name": name, "why": "not installed; Debian's package `age`, or cargo's `rage`"})
+            continue
+        versions[name] = text(program, "--version").split()[-1]
+        text(keygen, "-o", f"{name}.key")
+        recipient = re.search(r"age1\w+", Path(f"{name}.key").read_text()).group()
+        programs.append(
+            Program(
+                name,
+                [program, "-r", recipient, "-o", "sealed.{n}", "plain"],
+                [program, "-d", "-i", f"{name}.key", "-o", "opened", "sealed.{n}"],
+            )
+        )
+    if openssl := shutil.which("openssl"):
+        versions["openssl"] = text(openssl, "version").split()[1]
+        keys = ["-K", "07" * 32, "-iv", "07" * 16]
+        enc = [openssl, "enc", "-aes-256-ctr", *keys]
+        programs.append(
+            Program(
+                "openssl enc -aes-256-ctr, without authentication",
+                [*enc, "-in", "plain", "-out", "sealed.{n}"],
+                [*enc, "-d", "-in", "sealed.{n}", "-out", "opened"],
+            )
+        )
+    else:
+        missing.append({"name": "openssl enc", "why": "not installed"})
+    programs.append(bare("copy", "a copy: reading and writing alone"))
+    return programs, missing, versions
+
+
+def bare(how: str, name: str) -> Program:
+    back = "decrypt" if how == "encrypt" else how
+    return Program(name, [SPEED, "bare-file", how, "plain", "sealed.{n}"], [SPEED, "bare-file", back, "sealed.{n}", "opened"])
+
+
+def compare(step: str, programs: list[Program], rounds: int, length: int) -> dict[str, object]:
+    size = f"{length >> 20:,} MiB" if length < 1 << 30 else "1 GiB"
+    print(f"  {step} {size}", file=sys.stderr)
+    times: list[list[float]] = [[] for _ in programs]
+    for number in range(rounds + 1):
+        for turn in range(len(programs)):
+            place = (number + turn) % len(programs)
+            took = timed(command(programs, place, step))
+            if number:  # the first round warms up, and makes the files
+                times[place].append(took * 1e9)
+            if step == "decrypt":
+                os.remove("opened")
+    series = [{"name": one.name, "rounds": some} for one, some in zip(programs, times, strict=True)]
+    return {"id": f"file/{step}", "what": f"{step} a file of {size}, one core", "unit": "ns", "series": series}
+
+
+def command(programs: list[Program], place: int, step: str) -> list[str]:
+    if step == "encrypt":
+        # Each writes a new file; keeping the pages of an old one would spare whoever truncates.
+        Path(f"sealed.{place}").unlink(missing_ok=True)
+    return [part.replace("{n}", str(place)) for part in getattr(programs[place], step)]
+
+
+def timed(command: list[str]) -> float:
+    core = max(os.sched_getaffinity(0))
+    begun = time.perf_counter()
+    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    os.sched_setaffinity(child.pid, {core})
+    _, said = child.communicate()
+    took = time.perf_counter() - begun
+    if child.returncode:
+        raise SystemExit(f"{command[0]} failed: {said.decode()}")
+    return took
+
+
+def memory(programs: list[Program]) -> dict[str, object]:
+    """The most that was resident. GNU time starts the program itself: a child of ours would count what Python holds."""
+    print("  memory", file=sys.stderr)
+    series = []
+    for place, program in enumerate(programs):
+        found = []
+        for step in ("encrypt", "decrypt"):
+            run = command(programs, place, step)
+            ran = subprocess.run(["time", "-f", "%M", *run], capture_output=True, text=True, check=True)
+            found.append(float(ran.stderr.split()[-1]) * 1024)
+            Path("opened").unlink(missing_ok=True)
+        series.append({"name": program.name, "rounds": found})
+    return {"id": "file/memory", "what": "most memory resident, encrypting and decrypting", "unit": "B", "series": series}
+
+
+def text(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,47 @@
+//! Rust beside the bare AEADs and SQLite itself. `benches/run.py` calls it; the `asherah` crate has a program of its own,
+//! in `benches/peers`.
+//!
+//! `speed RESULTS.json FOLDER [--quick]` measures, with its stores in the folder. `speed bare-file encrypt|decrypt|copy
+//! FROM TO` is the bare AEAD for files.
+
+mod bare;
+mod measure;
+mod messages;
+mod rotation;
+mod stores;
+mod streams;
+mod threads;
+
+use std::path::Path;
+
+use keyfold::{MasterKey, OpenOptions, Store};
+use serde_json::json;
+
+use measure::Report;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        ["bare-file", how, from, to] => streams::bare_file(how, from, to).expect("a file"),
+        [results, folder] => measure_all(Path::new(results), Path::new(folder), 31),
+        [results, folder, "--quick"] => measure_all(Path::new(results), Path::new(folder), 5),
+        _ => eprintln!("`make bench` runs this"),
+    }
+}
+
+fn measure_all(results: &Path, folder: &Path, rounds: usize) {
+    let folder = tempfile::tempdir_in(folder).expect("a temporary folder");
+    let folder = folder.path();
+    let master_key =
+        MasterKey::parse(&keyfold::generate_master_key().expect("randomness")).expect("a master key");
+    let options = OpenOptions::new().create(true);
+    let store = Store::open_with(folder.join("bench.keyfold"), &master_key, &options).expect("a new store");
+    let mut report = Report::new(rounds);
+    messages::measure(&mut report, &store);
+    streams::measure(&mut report, &store);
+    threads::measure(&mut report, &store);
+    stores::measure(&mut report, folder, &master_key);
+    rotation::measure(&mut report, folder, &master_key);
+    report.write(results, "rust", json!({"keyfold": env!("CARGO_PKG_VERSION")}));
+}
