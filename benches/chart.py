@@ -16,7 +16,8 @@ STYLE = """
 text { font: 12px system-ui, sans-serif; fill: #1f2328; }
 .title { font-weight: 600; } .number, .tick { fill: #59636e; } .tick { text-anchor: middle; font-size: 11px; }
 .grid { stroke: #d1d9e0; } .peer { fill: #6e7781; stroke: #6e7781; } .ours { fill: #0969da; stroke: #0969da; }
-.name { text-anchor: end; } .name.ours { font-weight: 600; } text.ours, text.peer { stroke: none; } .back { fill: #ffffff; }
+.name { text-anchor: end; } .name.ours { font-weight: 600; } text.ours, text.peer { stroke: none; }
+.back { fill: #ffffff; }
 @media (prefers-color-scheme: dark) {
   text { fill: #f0f6fc; } .number, .tick { fill: #9198a1; } .grid { stroke: #3d444d; } .back { fill: #0d1117; }
   .peer { fill: #9198a1; stroke: #9198a1; } .ours { fill: #4493f8; stroke: #4493f8; }
@@ -61,7 +62,9 @@ def row(one: dict[str, Any], y: float, across: Any) -> str:
     low, middle, high = spread(one["rounds"])
     who = "ours" if one["name"].startswith("keyfold") else "peer"
     name = one["name"] if len(one["name"]) < 48 else one["name"][:46] + "…"
-    line = f'<line class="{who}" stroke-width="3" x1="{across(low):.1f}" x2="{across(high):.1f}" y1="{y:g}" y2="{y:g}"/>'
+    line = (
+        f'<line class="{who}" stroke-width="3" x1="{across(low):.1f}" x2="{across(high):.1f}" y1="{y:g}" y2="{y:g}"/>'
+    )
     dot = f'<circle class="{who}" cx="{across(middle):.1f}" cy="{y:g}" r="4.5"/>'
     label = f'<text class="name {who}" x="{LEFT - 12}" y="{y + 4:g}">{escape(name)}</text>'
     number = f'<text class="number" x="{across(high) + 10:.1f}" y="{y + 4:g}">{quantity(middle, "ns")}</text>'

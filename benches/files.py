@@ -100,7 +100,9 @@ def set_up() -> tuple[list[Program], list[dict[str, str]], dict[str, str]]:
 
 def bare(how: str, name: str) -> Program:
     back = "decrypt" if how == "encrypt" else how
-    return Program(name, [SPEED, "bare-file", how, "plain", "sealed.{n}"], [SPEED, "bare-file", back, "sealed.{n}", "opened"])
+    return Program(
+        name, [SPEED, "bare-file", how, "plain", "sealed.{n}"], [SPEED, "bare-file", back, "sealed.{n}", "opened"]
+    )
 
 
 def compare(step: str, programs: list[Program], rounds: int, length: int) -> dict[str, object]:
@@ -150,7 +152,12 @@ def memory(programs: list[Program]) -> dict[str, object]:
             found.append(float(ran.stderr.split()[-1]) * 1024)
             Path("opened").unlink(missing_ok=True)
         series.append({"name": program.name, "rounds": found})
-    return {"id": "file/memory", "what": "most memory resident, encrypting and decrypting", "unit": "B", "series": series}
+    return {
+        "id": "file/memory",
+        "what": "most memory resident, encrypting and decrypting",
+        "unit": "B",
+        "series": series,
+    }
 
 
 def text(*command: str) -> str:

@@ -13,7 +13,7 @@ from targets import TARGETS, Target, quantity, ratio
 TITLES = {"rust": "Rust", "python": "Python", "node": "Node", "files": "Files", "weight": "Weight"}
 # What the charts show; the tables show everything.
 CHARTS = {
-    "rust": r"(en|de)crypt/(AES256_GCM_SIV|AES256_GCM|asherah)/32|.*_many|blind_index|.*_stream|open/.*|first_use|rotate_key",
+    "rust": r"(en|de)crypt/(AES256_GCM(_SIV)?|asherah)/32|.*_many|blind_index|.*_stream|open/.*|first_use|rotate_key",
     "python": r"(en|de)crypt/.*|.*_text|.*_many|blind_index",
     "node": r"(en|de)crypt/.*|.*_into|.*_text|.*_many|blind_index",
     "files": r"file/(en|de)crypt",
@@ -106,7 +106,9 @@ def machine() -> dict[str, Any]:
     """Of what kind it is, and nothing that names it."""
     said = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
     first = dict(re.findall(r"^([^\t:\n]+?)\s*: (.*)$", said.split("\n\n")[0], re.M))
-    flags = [flag for flag in ("aes", "vaes", "vpclmulqdq", "avx512f", "sha_ni") if flag in first.get("flags", "").split()]
+    flags = [
+        flag for flag in ("aes", "vaes", "vpclmulqdq", "avx512f", "sha_ni") if flag in first.get("flags", "").split()
+    ]
     model = first.get("model name", platform.processor() or platform.machine())
     family = ", ".join(f"{name} {first[name]}" for name in ("cpu family", "model") if name in first)
     return {

@@ -112,9 +112,7 @@ def bench_program() -> Path:
     return Path(next(one["executable"] for one in found if one.get("target", {}).get("name") == "speed"))
 
 
-def run(
-    *command: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None, capture: bool = True
-) -> str:
+def run(*command: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None, capture: bool = True) -> str:
     ran = subprocess.run([str(part) for part in command], cwd=cwd, env=env, capture_output=capture, text=True)
     ran.check_returncode()
     return ran.stdout or ""

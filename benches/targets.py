@@ -1,4 +1,4 @@
-"""What keyfold wants to reach, as ratios within one run. A target names a group, our series in it, and what is asked."""
+"""What keyfold wants to reach, as ratios within one run. A target names a group, our series in it, and a limit."""
 
 from statistics import median
 from typing import Any, NamedTuple
@@ -80,7 +80,11 @@ TARGETS = {
         Target("decrypt_text", "keyfold", "at_least", 10, "cryptography Fernet"),
         Target("encrypt_many", "keyfold encrypt_many", "below", 150),
         Target("blind_index", "keyfold", "at_least", 4, "hmac.digest"),
-        *(Target(f"{step}/1MiB", name, "at_most", 1, AESGCM) for step in ("encrypt", "decrypt") for name in (GCM, XAES)),
+        *(
+            Target(f"{step}/1MiB", name, "at_most", 1, AESGCM)
+            for step in ("encrypt", "decrypt")
+            for name in (GCM, XAES)
+        ),
         Target("threads", "keyfold, 2 threads", "at_least", 1.7, "keyfold, 1 thread"),
     ],
     "node": [
@@ -98,7 +102,11 @@ TARGETS = {
                 Target(f"{step}_many", f"keyfold {step}ManyText", "below", 300),
             )
         ),
-        *(Target(f"{step}/1MiB", name, "at_most", 1, NODE_GCM) for step in ("encrypt", "decrypt") for name in (GCM, XAES)),
+        *(
+            Target(f"{step}/1MiB", name, "at_most", 1, NODE_GCM)
+            for step in ("encrypt", "decrypt")
+            for name in (GCM, XAES)
+        ),
         Target("threads", "keyfold, 2 workers", "at_least", 1.7, "keyfold, 1 worker"),
     ],
     "files": [

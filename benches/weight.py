@@ -67,7 +67,9 @@ def main() -> None:
     python |= {name: PYTHON.format(load=load, use="") for name, load in PEERS_PYTHON.items()}
     run = [sys.executable, "-c"]
     groups += loads("python", "import", run, python, rounds, store, missing)
-    node = {"keyfold": NODE.format(load='const keyfold = require("keyfold");', use=USE_NODE.format(store=json.dumps(store)))}
+    node = {
+        "keyfold": NODE.format(load='const keyfold = require("keyfold");', use=USE_NODE.format(store=json.dumps(store)))
+    }
     for name in PEERS_NODE:
         module = json.dumps(str(BENCH / "node" / "node_modules" / name))
         node[name] = NODE.format(load=f"require({module});", use="")
@@ -112,11 +114,19 @@ def loads(
                 times.setdefault(name, []).append([int(part) for part in ran.stdout.split()])
     took = [{"name": name, "rounds": [one[0] for one in some]} for name, some in times.items()]
     held = [{"name": name, "rounds": [one[1] for one in some]} for name, some in times.items()]
-    used = {"name": "keyfold, with a store open and a message encrypted", "rounds": [one[2] for one in times["keyfold"]]}
+    used = {
+        "name": "keyfold, with a store open and a message encrypted",
+        "rounds": [one[2] for one in times["keyfold"]],
+    }
     held.insert(1, used)
     return [
         {"id": f"{language}/load", "what": f"{language}: time to {verb}", "unit": "ns", "series": took},
-        {"id": f"{language}/memory", "what": f"{language}: resident over the bare interpreter", "unit": "B", "series": held},
+        {
+            "id": f"{language}/memory",
+            "what": f"{language}: resident over the bare interpreter",
+            "unit": "B",
+            "series": held,
+        },
     ]
 
 

@@ -7,6 +7,7 @@ say() { printf '%s\n' "$*"; }
 
 say "Rust: formatting"
 cargo fmt --all --check
+rustfmt --edition 2024 --check benches/peers/asherah.rs
 say "Rust: lints"
 cargo clippy --quiet --release -p keyfold -p keyfold-ffi -p keyfold-cli --all-targets --features keyfold/portable -- -D warnings
 cargo clippy --quiet --release -p keyfold-python -p keyfold-node -- -D warnings

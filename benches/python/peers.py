@@ -60,6 +60,7 @@ def pynacl() -> Peer:
 def asherah() -> Peer:
     """The session is held open: keys are cached for as long as it lasts."""
     import asherah
+
     config = {"ServiceName": "bench", "ProductID": "bench", "Metastore": "memory", "KMS": "static"}
     config["StaticMasterKeyHex"] = "22" * 32
     session = asherah.SessionFactory(config).get_session("partition")

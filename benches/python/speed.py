@@ -127,7 +127,7 @@ def indexes(report: Report, key: keyfold.Key) -> None:
 
 
 def threads(report: Report, key: keyfold.Key, peers: list[Peer]) -> None:
-    """Values of 64 KiB, for which the interpreter's lock is released. Beside a peer: two processors may share one core."""
+    """Values of 64 KiB, for which the interpreter's lock is released; a peer shows what two processors give here."""
     message = bytes(64 << 10)
 
     def on(count: int, work: Any) -> None:
@@ -151,7 +151,9 @@ def threads(report: Report, key: keyfold.Key, peers: list[Peer]) -> None:
 
         works.append((peer.name, theirs))
     series = [
-        Series(f"{name}, {count} thread{'s' * (count - 1)}", f"on({count}, work)", {"on": on, "work": work}, MANY * count)
+        Series(
+            f"{name}, {count} thread{'s' * (count - 1)}", f"on({count}, work)", {"on": on, "work": work}, MANY * count
+        )
         for name, work in works
         for count in (2, 1)
     ]

@@ -15,7 +15,13 @@ pub fn measure(report: &mut Report, store: &Store) {
     let gcm = create(store, Algorithm::Aes256Gcm);
     let xaes = create(store, Algorithm::Xaes256Gcm);
     for length in [32, 4096, 1 << 20] {
-        beside(report, length, &[&siv], &AwsLc::gcm_siv(), &RustCrypto::<aes_gcm_siv::Aes256GcmSiv>::gcm_siv());
+        beside(
+            report,
+            length,
+            &[&siv],
+            &AwsLc::gcm_siv(),
+            &RustCrypto::<aes_gcm_siv::Aes256GcmSiv>::gcm_siv(),
+        );
         beside(report, length, &[&gcm, &xaes], &AwsLc::gcm(), &RustCrypto::<aes_gcm::Aes256Gcm>::gcm());
     }
     texts(report, &siv);
@@ -35,7 +41,8 @@ fn beside(report: &mut Report, length: usize, keys: &[&Key], aws_lc: &impl Bare,
     let [first, second] = &mut generators;
     let (bare_sealed, other_sealed) =
         (bare::seal(aws_lc, first, &plaintext), bare::seal(rust_crypto, second, &plaintext));
-    let sealed: Vec<Vec<u8>> = keys.iter().map(|key| key.encrypt(&plaintext, Aad::NONE).expect("sealed")).collect();
+    let sealed: Vec<Vec<u8>> =
+        keys.iter().map(|key| key.encrypt(&plaintext, Aad::NONE).expect("sealed")).collect();
     let algorithm = keys[0].id();
     let plaintext = plaintext.as_slice();
     let mut encrypt: Vec<Series<'_>> = (keys.iter())
@@ -46,7 +53,11 @@ fn beside(report: &mut Report, length: usize, keys: &[&Key], aws_lc: &impl Bare,
     encrypt.push(Series::new("aws-lc-rs", || bare::seal(aws_lc, first, black_box(plaintext))));
     encrypt.push(Series::new("RustCrypto", || bare::seal(rust_crypto, second, black_box(plaintext))));
     let size = size(length);
-    report.compare(&format!("encrypt/{algorithm}/{length}"), &format!("{algorithm}, encrypt {size}"), encrypt);
+    report.compare(
+        &format!("encrypt/{algorithm}/{length}"),
+        &format!("{algorithm}, encrypt {size}"),
+        encrypt,
+    );
     let mut decrypt: Vec<Series<'_>> = (keys.iter().zip(&sealed))
         .map(|(key, sealed)| {
             Series::new(format!("keyfold {}", key.id()), move || key.decrypt(black_box(sealed), Aad::NONE))
@@ -54,7 +65,11 @@ fn beside(report: &mut Report, length: usize, keys: &[&Key], aws_lc: &impl Bare,
         .collect();
     decrypt.push(Series::new("aws-lc-rs", || bare::open(aws_lc, black_box(&bare_sealed))));
     decrypt.push(Series::new("RustCrypto", || bare::open(rust_crypto, black_box(&other_sealed))));
-    report.compare(&format!("decrypt/{algorithm}/{length}"), &format!("{algorithm}, decrypt {size}"), decrypt);
+    report.compare(
+        &format!("decrypt/{algorithm}/{length}"),
+        &format!("{algorithm}, decrypt {size}"),
+        decrypt,
+    );
 }
 
 fn size(length: usize) -> &'static str {
@@ -131,7 +146,8 @@ fn indexes(report: &mut Report, key: &Key) {
     let value = [b'7'; 32];
     let options = IndexOptions::new();
     let aws_lc = hmac::Key::new(hmac::HMAC_SHA256, &[7; 32]);
-    let rust_crypto = <::hmac::Hmac<sha2::Sha256> as ::hmac::KeyInit>::new_from_slice(&[7; 32]).expect("a key");
+    let rust_crypto =
+        <::hmac::Hmac<sha2::Sha256> as ::hmac::KeyInit>::new_from_slice(&[7; 32]).expect("a key");
     report.compare(
         "blind_index",
         "blind index of 32 B",

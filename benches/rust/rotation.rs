@@ -63,7 +63,8 @@ fn rotate_key(report: &mut Report, folder: &Path, master_key: &MasterKey) {
                 store.rotate_key(&ids[turn % TURNS]).expect("a new version")
             }),
             Series::new("SQLite, one row in a durable commit", || {
-                let mut statement = peer.prepare_cached("UPDATE row SET value = randomblob(60)").expect("SQL");
+                let mut statement =
+                    peer.prepare_cached("UPDATE row SET value = randomblob(60)").expect("SQL");
                 statement.execute([]).expect("a row")
             }),
         ],
@@ -75,7 +76,9 @@ fn table(path: &Path, rows: usize) -> Connection {
     let connection = Connection::open(path).expect("a new file");
     connection.pragma_update(None, "journal_mode", "WAL").expect("a log");
     connection.pragma_update(None, "synchronous", "FULL").expect("durable");
-    connection.execute_batch("CREATE TABLE row (id INTEGER PRIMARY KEY, value BLOB NOT NULL)").expect("a table");
+    connection
+        .execute_batch("CREATE TABLE row (id INTEGER PRIMARY KEY, value BLOB NOT NULL)")
+        .expect("a table");
     let fill = "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < ?1)
         INSERT INTO row SELECT n, randomblob(60) FROM n";
     connection.execute(fill, [rows]).expect("rows");

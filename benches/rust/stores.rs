@@ -13,7 +13,13 @@ const MANY: usize = 100_000;
 const VERSIONS: usize = 1_000;
 
 /// A store with so many keys: of one purpose, or each with an index root of its own.
-pub fn make(folder: &Path, name: &str, master_key: &MasterKey, keys: usize, purpose: Option<&str>) -> PathBuf {
+pub fn make(
+    folder: &Path,
+    name: &str,
+    master_key: &MasterKey,
+    keys: usize,
+    purpose: Option<&str>,
+) -> PathBuf {
     let path = folder.join(name);
     let store = Store::open_with(&path, master_key, &OpenOptions::new().create(true)).expect("a new store");
     let ids: Vec<String> = (0..keys).map(|number| format!("key-{number}")).collect();
@@ -135,7 +141,9 @@ fn growth(report: &mut Report, folder: &Path, many: &Path, master_key: &MasterKe
         "growth/oldest",
         "decrypt 32 B, by number of versions",
         vec![
-            Series::new("keyfold, the oldest of 1,000 versions", || rotated.decrypt(black_box(&oldest), Aad::NONE)),
+            Series::new("keyfold, the oldest of 1,000 versions", || {
+                rotated.decrypt(black_box(&oldest), Aad::NONE)
+            }),
             Series::new("keyfold, 1 version", || few_key.decrypt(black_box(&newest), Aad::NONE)),
         ],
     );

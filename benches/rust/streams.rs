@@ -42,7 +42,9 @@ pub fn measure(report: &mut Report, store: &Store) {
             Series::of_many("keyfold decrypt_stream", MEBIBYTES, || {
                 key.decrypt_stream(&sealed[..], io::sink(), Aad::NONE).expect("a plaintext")
             }),
-            Series::of_many("keyfold StreamDecryptor, parts of 64 KiB", MEBIBYTES, || decrypt_parts(&key, &sealed)),
+            Series::of_many("keyfold StreamDecryptor, parts of 64 KiB", MEBIBYTES, || {
+                decrypt_parts(&key, &sealed)
+            }),
             Series::of_many("aws-lc-rs and a copy", MEBIBYTES, || copy_and_open(&bare, &bare_sealed)),
         ],
     );

@@ -14,21 +14,25 @@ pub fn measure(report: &mut Report, store: &Store) {
     let key = &store.key("AES256_GCM_SIV").expect("the key");
     let aws_lc = &AwsLc::gcm_siv();
     let series = |name: &str, threads: usize| {
-        Series::of_many(format!("{name}, {}", ["one thread", "two threads"][threads - 1]), MESSAGES * threads, {
-            let ours = name == "keyfold";
-            move || {
-                on(threads, || {
-                    if ours {
-                        encrypt(key);
-                    } else {
-                        let mut generator = bare::generator();
-                        for _ in 0..MESSAGES {
-                            black_box(bare::seal(aws_lc, &mut generator, black_box(&[7; 32])));
+        Series::of_many(
+            format!("{name}, {}", ["one thread", "two threads"][threads - 1]),
+            MESSAGES * threads,
+            {
+                let ours = name == "keyfold";
+                move || {
+                    on(threads, || {
+                        if ours {
+                            encrypt(key);
+                        } else {
+                            let mut generator = bare::generator();
+                            for _ in 0..MESSAGES {
+                                black_box(bare::seal(aws_lc, &mut generator, black_box(&[7; 32])));
+                            }
                         }
-                    }
-                });
-            }
-        })
+                    });
+                }
+            },
+        )
     };
     report.compare_rounds(
         "threads",
