@@ -21,15 +21,19 @@ SPEED = os.environ["KEYFOLD_BENCH_SPEED"]
 
 
 class Program(NamedTuple):
+    """Commands with `{out}` for where the output goes, and `{n}` for a number that this program alone has."""
+
     name: str
     encrypt: list[str]
     decrypt: list[str]
+    # What comes before the output's name; without that, the program writes to its standard output.
+    out: list[str]
 
 
 def main() -> None:
     results, folder, *options = sys.argv[1:]
     results = Path(results).resolve()
-    length, rounds = (64 << 20, 2) if "--quick" in options else (1 << 30, 7)
+    length, rounds = (64 << 20, 2) if "--quick" in options else (1 << 30, 5)
     shared = Path("/dev/shm")
     roomy = shared.is_dir() and shutil.disk_usage(shared).free > 9 * length
     with tempfile.TemporaryDirectory(dir=shared if roomy else folder) as place:
@@ -38,7 +42,9 @@ def main() -> None:
             for _ in range(length >> 20):
                 file.write(os.urandom(1 << 20))
         programs, missing, versions = set_up()
-        groups = [compare(step, programs, rounds, length) for step in ("encrypt", "decrypt")]
+        groups = [
+            compare(step, programs, rounds, length, to) for to in ("file", "nowhere") for step in ("encrypt", "decrypt")
+        ]
         if shutil.which("time"):
             groups.append(memory(programs))
         else:
@@ -49,7 +55,7 @@ def main() -> None:
 
 
 def set_up() -> tuple[list[Program], list[dict[str, str]], dict[str, str]]:
-    """The programs, who is missing, and versions. `{n}` in a command is a file of this program's own."""
+    """The programs, who is missing, and versions."""
     os.environ["KEYFOLD_STORE"] = "bench.keyfold"
     keyfold = str(RELEASE / "keyfold")
     os.environ["KEYFOLD_MASTER_KEY"] = text(keyfold, "master-key", "generate", "--reveal")
@@ -58,8 +64,9 @@ def set_up() -> tuple[list[Program], list[dict[str, str]], dict[str, str]]:
     programs = [
         Program(
             "keyfold",
-            [keyfold, "encrypt", "archive", "plain", "--force", "--out", "sealed.{n}"],
-            [keyfold, "decrypt", "archive", "sealed.{n}", "--force", "--out", "opened"],
+            [keyfold, "encrypt", "archive", "plain", "{out}"],
+            [keyfold, "decrypt", "archive", "sealed.{n}", "{out}"],
+            ["--out"],
         ),
         bare("encrypt", "the bare AEAD: aws-lc-rs reading, sealing, writing"),
     ]
@@ -77,8 +84,9 @@ def set_up() -> tuple[list[Program], list[dict[str, str]], dict[str, str]]:
         programs.append(
             Program(
                 name,
-                [program, "-r", recipient, "-o", "sealed.{n}", "plain"],
-                [program, "-d", "-i", f"{name}.key", "-o", "opened", "sealed.{n}"],
+                [program, "-r", recipient, "{out}", "plain"],
+                [program, "-d", "-i", f"{name}.key", "{out}", "sealed.{n}"],
+                ["-o"],
             )
         )
     if openssl := shutil.which("openssl"):
@@ -88,8 +96,9 @@ def set_up() -> tuple[list[Program], list[dict[str, str]], dict[str, str]]:
         programs.append(
             Program(
                 "openssl enc -aes-256-ctr, without authentication",
-                [*enc, "-in", "plain", "-out", "sealed.{n}"],
-                [*enc, "-d", "-in", "sealed.{n}", "-out", "opened"],
+                [*enc, "-in", "plain", "{out}"],
+                [*enc, "-d", "-in", "sealed.{n}", "{out}"],
+                ["-out"],
             )
         )
     else:
@@ -100,32 +109,37 @@ def set_up() -> tuple[list[Program], list[dict[str, str]], dict[str, str]]:
 
 def bare(how: str, name: str) -> Program:
     back = "decrypt" if how == "encrypt" else how
-    return Program(
-        name, [SPEED, "bare-file", how, "plain", "sealed.{n}"], [SPEED, "bare-file", back, "sealed.{n}", "opened"]
-    )
+    run = [SPEED, "bare-file"]
+    return Program(name, [*run, how, "plain", "{out}"], [*run, back, "sealed.{n}", "{out}"], [])
 
 
-def compare(step: str, programs: list[Program], rounds: int, length: int) -> dict[str, object]:
+def compare(step: str, programs: list[Program], rounds: int, length: int, to: str) -> dict[str, object]:
     size = f"{length >> 20:,} MiB" if length < 1 << 30 else "1 GiB"
-    print(f"  {step} {size}", file=sys.stderr)
+    what = f"{step} a file of {size}, {'to a file' if to == 'file' else 'output thrown away'}, one core"
+    print(f"  {what}", file=sys.stderr)
     times: list[list[float]] = [[] for _ in programs]
     for number in range(rounds + 1):
         for turn in range(len(programs)):
             place = (number + turn) % len(programs)
-            took = timed(command(programs, place, step))
+            took = timed(command(programs, place, step, to))
             if number:  # the first round warms up, and makes the files
                 times[place].append(took * 1e9)
-            if step == "decrypt":
-                os.remove("opened")
     series = [{"name": one.name, "rounds": some} for one, some in zip(programs, times, strict=True)]
-    return {"id": f"file/{step}", "what": f"{step} a file of {size}, one core", "unit": "ns", "series": series}
+    return {"id": f"{to}/{step}", "what": what, "unit": "ns", "series": series}
 
 
-def command(programs: list[Program], place: int, step: str) -> list[str]:
-    if step == "encrypt":
-        # Each writes a new file; keeping the pages of an old one would spare whoever truncates.
-        Path(f"sealed.{place}").unlink(missing_ok=True)
-    return [part.replace("{n}", str(place)) for part in getattr(programs[place], step)]
+def command(programs: list[Program], place: int, step: str, to: str) -> list[str]:
+    program = programs[place]
+    target = f"sealed.{place}" if step == "encrypt" else "opened"
+    if to == "file":
+        # Each writes a new file: the pages of an old one would be spared to whoever truncates.
+        Path(target).unlink(missing_ok=True)
+        out = [*program.out, target]
+    else:
+        out = [] if program.out else ["/dev/null"]
+    parts = [part.replace("{n}", str(place)) for part in getattr(program, step)]
+    where = parts.index("{out}")
+    return [*parts[:where], *out, *parts[where + 1 :]]
 
 
 def timed(command: list[str]) -> float:
@@ -147,10 +161,9 @@ def memory(programs: list[Program]) -> dict[str, object]:
     for place, program in enumerate(programs):
         found = []
         for step in ("encrypt", "decrypt"):
-            run = command(programs, place, step)
+            run = command(programs, place, step, "file")
             ran = subprocess.run(["time", "-f", "%M", *run], capture_output=True, text=True, check=True)
             found.append(float(ran.stderr.split()[-1]) * 1024)
-            Path("opened").unlink(missing_ok=True)
         series.append({"name": program.name, "rounds": found})
     return {
         "id": "file/memory",

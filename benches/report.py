@@ -16,7 +16,7 @@ CHARTS = {
     "rust": r"(en|de)crypt/(AES256_GCM(_SIV)?|asherah)/32|.*_many|blind_index|.*_stream|open/.*|first_use|rotate_key",
     "python": r"(en|de)crypt/.*|.*_text|.*_many|blind_index",
     "node": r"(en|de)crypt/.*|.*_into|.*_text|.*_many|blind_index",
-    "files": r"file/(en|de)crypt",
+    "files": r"(file|nowhere)/(en|de)crypt",
 }
 
 
@@ -126,6 +126,7 @@ def machine_lines(found: dict[str, Any]) -> str:
     return (
         f"{found['processor']}, {found['processors']} processors, with {', '.join(found['flags'])}; {found['kernel']}; "
         f"load over the last 15 minutes {found['load']:.1f}"
+        + (", so other work ran meanwhile, and these figures are not to be relied on" if found["load"] > 2 else "")
     )
 
 

@@ -112,11 +112,11 @@ TARGETS = {
     "files": [
         *(
             target
-            for step in ("encrypt", "decrypt")
+            for group in ("file/encrypt", "file/decrypt", "nowhere/encrypt", "nowhere/decrypt")
             for target in (
-                Target(f"file/{step}", "keyfold", "at_least", 3, "age"),
-                Target(f"file/{step}", "keyfold", "at_least", 3, "rage"),
-                Target(f"file/{step}", "keyfold", "at_least", 0.8, BARE_FILE),
+                Target(group, "keyfold", "at_least", 3, "age"),
+                Target(group, "keyfold", "at_least", 3, "rage"),
+                Target(group, "keyfold", "at_least", 0.8, BARE_FILE),
             )
         ),
         Target("file/memory", "keyfold", "below", 8 * 2**20),

@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use keyfold::{Aad, Key, Store};
+use keyfold::{Aad, CreateKey, Key, Store};
 
 use crate::bare::{self, AwsLc};
 use crate::measure::{Report, Series};
@@ -11,7 +11,8 @@ const MESSAGES: usize = 200_000;
 const ROUNDS: usize = 11;
 
 pub fn measure(report: &mut Report, store: &Store) {
-    let key = &store.key("AES256_GCM_SIV").expect("the key");
+    store.create_key("threads", &CreateKey::new()).expect("a new key");
+    let key = &store.key("threads").expect("the key");
     let aws_lc = &AwsLc::gcm_siv();
     let series = |name: &str, threads: usize| {
         Series::of_many(
