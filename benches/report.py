@@ -27,7 +27,9 @@ def write(bench: Path, docs: Path) -> None:
     tables, met, missed, unjudged = [], 0, [], []
     for part, title in TITLES.items():
         if part not in found:
-            tables.append(f"## {title}\n\nNot measured in this run.\n")
+            why = "".join(f" {one['name']}: {one['why']}" for one in not_set_up if one["part"] == part)
+            tables.append(f"## {title}\n\nNot measured in this run.{why}\n")
+            unjudged.append(f"{title}: not measured in this run")
             continue
         for group in found[part]["groups"]:
             for target in (one for one in TARGETS[part] if one.group == group["id"]):

@@ -1,8 +1,9 @@
 """Sets up the peers in scratch environments, measures ours and theirs in turns, and writes docs/benchmarks.md.
 
 `make bench` calls it. Everything lies under build/bench: environments, raw results (*.json), stores. What cannot be set
-up is named in the output and in the document. Options: --quick for a few rounds, to see whether it works; names of
-parts (rust, python, node, files, weight) to measure only those; --report writes the document from what was measured.
+up or fails is named in the output and in the document. Options: --quick for a few rounds, to see whether it works, into
+build/bench/quick; names of parts (rust, python, node, files, weight) to measure only those; --report writes the document
+from what was measured.
 """
 
 import json
@@ -27,13 +28,19 @@ def main() -> None:
     parts = [part for part in sys.argv[1:] if not part.startswith("-")] or list(PARTS)
     if unknown := set(parts) - set(PARTS):
         raise SystemExit(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    # Figures of a few rounds are not for the document.
+    found = BENCH / "quick" if quick else BENCH
+    failed: list[dict[str, str]] = []
     if "--report" not in sys.argv:
+        found.mkdir(parents=True, exist_ok=True)
         (BENCH / "scratch").mkdir(parents=True, exist_ok=True)
         missing = set_up(parts)
-        (BENCH / "missing.json").write_text(json.dumps(missing, indent=1))
         with tempfile.TemporaryDirectory(dir=BENCH / "scratch") as folder:
-            measure(parts, Path(folder), quick)
-    report.write(BENCH, ROOT / "docs")
+            failed = measure(parts, found, Path(folder), quick)
+        (found / "missing.json").write_text(json.dumps(missing + failed, indent=1))
+    report.write(found, found if quick else ROOT / "docs")
+    if failed:
+        raise SystemExit(1)
 
 
 def set_up(parts: list[str]) -> list[dict[str, str]]:
@@ -82,10 +89,12 @@ def rage() -> None:
     run("cargo", "install", *options, "rage", "--version", pin, cwd=BENCH)
 
 
-def measure(parts: list[str], folder: Path, quick: list[str]) -> None:
+def measure(parts: list[str], found: Path, folder: Path, quick: list[str]) -> list[dict[str, str]]:
+    """Measures the parts. One that fails is named, and its results of an earlier run are not taken for this one's."""
     speed = bench_program()
     venv = BENCH / "venv" / "bin" / "python"
     environment = {"KEYFOLD_BENCH_NODE": str(BENCH / "node"), "KEYFOLD_BENCH_SPEED": str(speed)}
+    missing: list[dict[str, str]] = []
     commands: list[tuple[str, str, list[str | Path]]] = [
         ("rust", "rust", [speed]),
         ("rust", "asherah", [BENCH / "target" / "release" / "asherah"]),
@@ -95,13 +104,20 @@ def measure(parts: list[str], folder: Path, quick: list[str]) -> None:
         ("weight", "weight", [venv, ROOT / "benches" / "weight.py"]),
     ]
     for part, name, command in commands:
-        if part not in parts or not shutil.which(command[0]):
+        if part not in parts:
             continue
         say(f"Measuring: {name}")
         begun = time.monotonic()
-        run(*command, BENCH / f"{name}.json", folder, *quick, env=os.environ | environment, capture=False)
+        results = found / f"{name}.json"
+        results.unlink(missing_ok=True)
+        try:
+            run(*command, results, folder, *quick, env=os.environ | environment, capture=False)
+        except (OSError, subprocess.CalledProcessError) as error:
+            missing.append({"part": part, "name": f"the program for {name}", "why": str(error).replace(str(ROOT), ".")})
+            print(f"  failed: {error}", file=sys.stderr)
         print(f"  {time.monotonic() - begun:.0f} s", file=sys.stderr)
-    (BENCH / "machine.json").write_text(json.dumps(report.machine(), indent=1))
+    (found / "machine.json").write_text(json.dumps(report.machine(), indent=1))
+    return missing
 
 
 def bench_program() -> Path:

@@ -51,7 +51,7 @@ SIV, GCM, XAES = (f"keyfold {name}" for name in ("AES256_GCM_SIV", "AES256_GCM",
 AESGCM = "cryptography AESGCM"
 NODE_GCM = "node:crypto AES-256-GCM"
 BOX, XCHACHA = "sodium-native secretbox", "sodium-native XChaCha20-Poly1305"
-INTO = ", into the caller's buffer"
+INTO = ", caller's buffer"
 PURPOSE, ROOTS = "keyfold, keys of one purpose", "keyfold, each key with an index root"
 BARE_FILE = "the bare AEAD: aws-lc-rs reading, sealing, writing"
 

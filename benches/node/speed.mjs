@@ -67,8 +67,8 @@ async function returning(key) {
   const encrypt = [series("keyfold encrypt", () => key.encrypt(message))];
   const decrypt = [series("keyfold decrypt", () => key.decrypt(sealed))];
   for (const { name, seal, unseal } of ofSodium(message)) {
-    encrypt.push(series(`${name}, into the caller's buffer`, seal));
-    decrypt.push(series(`${name}, into the caller's buffer`, unseal));
+    encrypt.push(series(`${name}, caller's buffer`, seal));
+    decrypt.push(series(`${name}, caller's buffer`, unseal));
   }
   const bareSealed = bare.encrypt(message);
   encrypt.push(series("node:crypto AES-256-GCM", () => bare.encrypt(message)));
