@@ -2,8 +2,8 @@
 
 `make bench` calls it. Everything lies under build/bench: environments, raw results (*.json), stores. What cannot be set
 up or fails is named in the output and in the document. Options: --quick for a few rounds, to see whether it works, into
-build/bench/quick; names of parts (rust, python, node, files, weight) to measure only those; --report writes the document
-from what was measured.
+build/bench/quick; names of parts (rust, python, node, files, weight) to measure only those; --report writes the page
+anew from what was measured.
 """
 
 import json
