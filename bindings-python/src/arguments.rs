@@ -264,6 +264,16 @@ impl<'py> Given<'py> {
     pub fn value(&self) -> Option<&Bound<'py, PyAny>> {
         self.0.as_ref()
     }
+
+    /// Associated data in bytes, or left out, where no context is given as well: the common case, and nothing to free.
+    #[inline]
+    pub fn alone(&self, context: Option<&Bound<'_, PyAny>>) -> Option<&[u8]> {
+        match (&self.0, context) {
+            (None, None) => Some(&[]),
+            (Some(aad), None) => Some(aad.cast::<PyBytes>().ok()?.as_bytes()),
+            _ => None,
+        }
+    }
 }
 
 impl<'py> FromPyObject<'_, 'py> for Given<'py> {

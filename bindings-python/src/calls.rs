@@ -33,6 +33,13 @@ impl LongCalls {
         py.detach(|| caught(call))
     }
 
+    /// Whether a call on so many bytes would be over before another thread could make use of the time: then it need
+    /// not be run by this.
+    #[inline]
+    pub fn would_be_short(&self, bytes: usize) -> bool {
+        bytes <= LONG_BYTES && self.0.load(Ordering::Relaxed) == 0
+    }
+
     /// Runs what is over before another thread could make use of the time, as a rule.
     #[inline]
     pub fn short<T: Send>(
@@ -51,8 +58,7 @@ impl LongCalls {
         bytes: usize,
         call: impl FnOnce() -> keyfold::Result<T> + Send,
     ) -> keyfold::Result<T> {
-        let waiting = self.0.load(Ordering::Relaxed) != 0;
-        sized(py, if waiting { usize::MAX } else { bytes }, call)
+        if self.would_be_short(bytes) { caught(call) } else { py.detach(|| caught(call)) }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use keyfold::FileOptions;
+use keyfold::{Aad, FileOptions};
 use pyo3::prelude::*;
 use pyo3::pyclass::{PyTraverseError, PyVisit};
 use pyo3::types::{PyBytes, PyList, PyString};
@@ -14,6 +14,9 @@ use crate::errors::Result;
 use crate::index::{self, Fields, indexed};
 use crate::infos;
 use crate::stream::{Reader, StreamDecryptor, StreamEncryptor, Teller, Writer};
+
+/// What a ciphertext in bytes begins with.
+const BYTES: u8 = 1;
 
 /// One key of an open store, for encrypting with it. Comes from `Store.key`.
 ///
@@ -96,6 +99,12 @@ impl Key {
         aad: Given<'py>,
         context: Option<&Bound<'py, PyAny>>,
     ) -> Result<Bound<'py, PyBytes>> {
+        if let (Ok(plaintext), Some(aad)) = (plaintext.cast::<PyBytes>(), aad.alone(context)) {
+            let plaintext = plaintext.as_bytes();
+            if self.calls.would_be_short(plaintext.len() + aad.len()) {
+                return seal_short(py, &self.core, plaintext, aad);
+            }
+        }
         let plaintext = self::plaintext(plaintext)?;
         let binding = Binding::new(&aad, context)?;
         seal(py, &self.core, &self.calls, plaintext.as_slice(), &binding)
@@ -116,6 +125,13 @@ impl Key {
         aad: Given<'py>,
         context: Option<&Bound<'py, PyAny>>,
     ) -> Result<Bound<'py, PyBytes>> {
+        if let (Ok(ciphertext), Some(aad)) = (ciphertext.cast::<PyBytes>(), aad.alone(context)) {
+            let ciphertext = ciphertext.as_bytes();
+            let known = ciphertext.first() == Some(&BYTES) && self.known.has(tag_of(ciphertext));
+            if known && self.calls.would_be_short(ciphertext.len() + aad.len()) {
+                return open_short(py, &self.core, ciphertext, aad);
+            }
+        }
         let ciphertext = Argument::ciphertext(ciphertext, "ciphertext")?;
         let binding = Binding::new(&aad, context)?;
         open_bytes(py, &self.core, &self.calls, Some(&self.known), ciphertext.as_slice(), &binding)
@@ -647,7 +663,6 @@ impl Key {
 }
 
 /// Encrypts into new bytes of the final size.
-#[inline]
 pub fn seal<'py>(
     py: Python<'py>,
     key: &keyfold::Key,
@@ -658,18 +673,26 @@ pub fn seal<'py>(
     let encryption = calls.short(py, || key.encryption())?;
     let length = encryption.length(plaintext.len())?;
     let long = plaintext.len() + binding.size() > LONG_BYTES;
-    let mut outcome = Ok(());
-    let sealed = PyBytes::new_with(py, length, |out| {
-        let mut write = || caught(|| encryption.write(plaintext, binding.aad(), out));
-        outcome = if long { py.detach(write) } else { write() };
-        Ok(())
-    })?;
-    outcome?;
-    Ok(sealed)
+    let write = |out: &mut [u8]| caught(|| encryption.write(plaintext, binding.aad(), out));
+    new_bytes(py, length, |out| if long { py.detach(|| write(out)) } else { write(out) })
+}
+
+/// As [`seal`], for what is short, bound to bytes, and waits for nothing.
+#[inline]
+fn seal_short<'py>(
+    py: Python<'py>,
+    key: &keyfold::Key,
+    plaintext: &[u8],
+    aad: &[u8],
+) -> Result<Bound<'py, PyBytes>> {
+    caught(|| {
+        let encryption = key.encryption()?;
+        let length = encryption.length(plaintext.len())?;
+        Ok(new_bytes(py, length, |out| encryption.write(plaintext, Aad::Raw(aad), out)))
+    })?
 }
 
 /// Decrypts into new bytes of the final size.
-#[inline]
 pub fn open_bytes<'py>(
     py: Python<'py>,
     key: &keyfold::Key,
@@ -678,7 +701,6 @@ pub fn open_bytes<'py>(
     ciphertext: &[u8],
     binding: &Binding<'_>,
 ) -> Result<Bound<'py, PyBytes>> {
-    const BYTES: u8 = 1;
     if ciphertext.first() != Some(&BYTES) {
         let plaintext = py.detach(|| caught(|| key.decrypt(ciphertext, binding.aad())))?;
         return Ok(PyBytes::new(py, &plaintext));
@@ -692,14 +714,44 @@ pub fn open_bytes<'py>(
         decryption
     };
     let long = ciphertext.len() + binding.size() > LONG_BYTES;
-    let mut outcome = Ok(());
-    let opened = PyBytes::new_with(py, decryption.length(), |out| {
-        let mut write = || caught(|| decryption.write(binding.aad(), out));
-        outcome = if long { py.detach(write) } else { write() };
+    let write = |out: &mut [u8]| caught(|| decryption.write(binding.aad(), out));
+    new_bytes(py, decryption.length(), |out| if long { py.detach(|| write(out)) } else { write(out) })
+}
+
+/// As [`open_bytes`], for what is short, bound to bytes, and waits for nothing: bytes, of a version known here.
+#[inline]
+fn open_short<'py>(
+    py: Python<'py>,
+    key: &keyfold::Key,
+    ciphertext: &[u8],
+    aad: &[u8],
+) -> Result<Bound<'py, PyBytes>> {
+    let mut opened = None;
+    caught(|| {
+        // Used where it is: to move it takes a tenth of the call.
+        let decryption = key.decryption(ciphertext);
+        if let Ok(decryption) = &decryption {
+            opened = Some(new_bytes(py, decryption.length(), |out| decryption.write(Aad::Raw(aad), out)));
+        }
+        decryption.map(drop)
+    })?;
+    opened.expect("bytes, or an error")
+}
+
+/// New bytes of this length, unless what fills them fails.
+#[inline]
+fn new_bytes<'py>(
+    py: Python<'py>,
+    length: usize,
+    fill: impl FnOnce(&mut [u8]) -> keyfold::Result<()>,
+) -> Result<Bound<'py, PyBytes>> {
+    let mut filled = Ok(());
+    let bytes = PyBytes::new_with(py, length, |out| {
+        filled = fill(out);
         Ok(())
     })?;
-    outcome?;
-    Ok(opened)
+    filled?;
+    Ok(bytes)
 }
 
 /// Tags of versions that were found lately. Another one may make the core look into the file or wait, and
