@@ -56,9 +56,9 @@ bench: build
 build: rust python node
 
 # The library, the command, the examples: one build for all of them. Programs look for the library by its soname.
-# Without the Python package, which maturin builds: it tells PyO3 of its interpreter, and each would undo the other's build.
+# Without the packages for Python and Node, which maturin and npm build: each would undo the other's build.
 rust:
-	@$(CARGO) build --release --workspace --exclude keyfold-python --examples --lib --bins
+	@$(CARGO) build --release -p keyfold -p keyfold-ffi -p keyfold-cli --examples --lib --bins
 	@ln -sf libkeyfold.so '$(RELEASE)/libkeyfold.so.0'
 
 python: $(BUILD)/python.stamp

@@ -30,6 +30,8 @@ def _native_package(root: pathlib.Path, release: pathlib.Path, folder: pathlib.P
     """Gives the path of its package.json."""
     folder.mkdir()
     cpu = CPU[platform.machine()]
+    # As install.mjs calls it: after `make node` nothing is left to compile.
+    subprocess.run(["cargo", "build", "--quiet", "--release", "--locked", "-p", "keyfold-node"], cwd=root, check=True)
     shutil.copy(release / "libkeyfold_node.so", folder / "keyfold.node")
     for licence in LICENCES:
         shutil.copy(root / licence, folder)

@@ -14,7 +14,7 @@ cargo clippy --quiet --release -p keyfold-python -p keyfold-node -- -D warnings
 say "Rust: documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --quiet --release --no-deps -p keyfold
 say "C: the header is up to date"
-cargo test --quiet --release -p keyfold-ffi
+cargo test --quiet --release -p keyfold -p keyfold-ffi -p keyfold-cli --test header --test panic
 say "Python: formatting and lints"
 "$bin/ruff" format --check --quiet bindings-python examples tests benches cli/tests packaging
 "$bin/ruff" check --quiet bindings-python examples tests benches cli/tests packaging

@@ -437,6 +437,7 @@ CHECKS: list[Callable[[], None]] = [
     python_wheel,
     python_sdist,
     npm_prebuilt,
+    relative_target,  # It compiles the Node package as it is in the target folder until npm_from_source has been there.
     npm_from_source,
     other_version,
     pnpm,
@@ -446,7 +447,6 @@ CHECKS: list[Callable[[], None]] = [
     cpp_from_archive,
     go_from_archive,
     make_install,
-    relative_target,
 ]
 
 

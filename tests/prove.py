@@ -13,6 +13,7 @@ import re
 import sys
 import time
 
+import native
 import run as suites
 
 FIGURES = suites.ROOT / "build" / "proof"
@@ -21,7 +22,7 @@ PATIENCE = 4 * 3600
 
 
 PYTHON = suites.PYTHON
-CORE = [suites.CARGO, "test", "-p", "keyfold", "--features", "portable"]
+CORE = [*suites.CHECKED, "-p", "keyfold", "--features", "portable"]
 
 
 def tests(*names: str) -> list[str]:
@@ -105,6 +106,7 @@ def main() -> int:
         print(f"no proof is called {', '.join(unknown)}; `prove.py --list` names them", file=sys.stderr)
         return 2
     FIGURES.mkdir(parents=True, exist_ok=True)
+    native.main()
     os.environ["KEYFOLD_PROOF"] = "long"
     counted = [prove(name) for name in names]
     passed, failed = (sum(one) for one in zip(*counted, strict=True))

@@ -11,10 +11,13 @@ import concurrent.futures
 import os
 import pathlib
 import re
+import resource
 import shutil
 import subprocess
 import sys
 import time
+
+import native
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 LOGS = ROOT / "build" / "test-logs"
@@ -23,18 +26,23 @@ CARGO = os.environ.get("CARGO", "cargo")
 if "CARGO_TARGET_DIR" in os.environ:  # The suites start cargo in several folders.
     os.environ["CARGO_TARGET_DIR"] = os.path.abspath(os.environ["CARGO_TARGET_DIR"])
 
+# Every check that the compiler can put in, and the C libraries of the release, which are compiled already.
+CHECKED = [CARGO, "test", "--profile", "checked", "--config", "tests/checked.toml", "--config", "build/native.toml"]
+# The packages of `make rust` together, as there: fewer of them would have other features, and all be compiled again.
+RELEASED = [CARGO, "test", "--release", *native.PACKAGES]
+
 SUITES: dict[str, list[str]] = {
-    "rust, both backends": [CARGO, "test", "-p", "keyfold", "--features", "portable"],
+    "rust, both backends": [*CHECKED, "-p", "keyfold", "--features", "portable"],
     "packages": [PYTHON, "tests/dist.py"],
     "rust, portable backend alone": [
-        *(CARGO, "test", "-p", "keyfold", "--no-default-features", "--features", "portable"),
+        *(*CHECKED, "-p", "keyfold", "--no-default-features", "--features", "portable"),
         *("--lib", "--test", "store", "--test", "edge_inputs"),
     ],
-    "c header": [CARGO, "test", "--release", "-p", "keyfold-ffi"],
+    "c header": [*RELEASED, "--test", "header", "--test", "panic"],
     "c": ["tests/c/run.sh"],
     "python": [PYTHON, "-m", "pytest", "-q", "bindings-python/tests"],
     "node": ["npm", "test", "--silent", "-w", "bindings-node"],
-    "command line": [CARGO, "test", "--release", "-p", "keyfold-cli"],
+    "command line": [*RELEASED, "--bin", "keyfold", "--test", "cmd", "--test", "command"],
     "command line edge inputs": [PYTHON, "cli/tests/edge_inputs.py"],
     "command line on a terminal": [PYTHON, "cli/tests/terminal.py"],
     "five writers, five readers": [PYTHON, "tests/interop/run.py"],
@@ -95,15 +103,22 @@ def output_of(command: list[str], patience: int) -> tuple[str, int]:
     return re.sub(r"\x1b\[[0-9;]*m", "", said), code
 
 
+def processor() -> float:
+    """Seconds of processor time of all processes that this one has started and that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def run(name: str) -> tuple[int, int, list[str]]:
-    started = time.monotonic()
+    started, before = time.monotonic(), processor()
     output, code = output_of(SUITES[name], PATIENCE)
     (LOGS / f"{name.replace(' ', '-').replace(',', '')}.log").write_text(output)
     passed, failed = counts(output)
     if code and not failed or not passed + failed:
         failed += 1
     skips = [f"{name}: {line.strip()}" for line in SKIPS.findall(output)]
-    shown = [f"{name}: {passed} passed, {failed} failed ({time.monotonic() - started:.0f} s)"]
+    took = f"{time.monotonic() - started:.0f} s, {processor() - before:.0f} s of processor time"
+    shown = [f"{name}: {passed} passed, {failed} failed ({took})"]
     if failed:
         shown += [f"    {line}" for line in output.splitlines()[-60:]]
     print("\n".join(shown), flush=True)
@@ -112,11 +127,13 @@ def run(name: str) -> tuple[int, int, list[str]]:
 
 def main() -> int:
     LOGS.mkdir(parents=True, exist_ok=True)
+    native.main()
     passed = failed = 0
     skips: list[str] = []
     if not shutil.which("strace"):
         skips.append("rust: counting system calls on the hot path; install strace")
-    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+    # Processes rather than threads: each then knows what its own suites cost.
+    with concurrent.futures.ProcessPoolExecutor(AT_ONCE) as pool:
         for one in pool.map(run, sys.argv[1:] or SUITES):
             passed, failed, skips = passed + one[0], failed + one[1], skips + one[2]
     for line in skips:

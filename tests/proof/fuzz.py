@@ -22,18 +22,22 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 FUZZ = ROOT / "fuzz"
 CORPUS = FUZZ / "corpus"
 CARGO = os.environ.get("CARGO", "cargo")
+NATIVE = ROOT / "build" / "native.toml"
 TARGETS = [path.stem for path in sorted((FUZZ / "fuzz_targets").glob("*.rs"))]
 LARGEST, MOST = 2048, 200
 
 
 def short(targets: list[str], seed: int) -> int:
-    """Builds with the main workspace's target folder, where most of it is built already."""
+    """Builds as tests/run.py builds the suites in Rust, into the same target folder: most of it is built already."""
     folder = os.path.abspath(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
     environment = os.environ | {"CARGO_TARGET_DIR": folder}
+    if not NATIVE.exists():
+        subprocess.run([sys.executable, ROOT / "tests" / "native.py"], check=True)
     build = [CARGO, "build", "--quiet", "--locked", "--manifest-path", FUZZ / "Cargo.toml", "--bin", "replay"]
-    subprocess.run(build, env=environment, check=True)
-    replay = [f"{folder}/debug/replay", CORPUS, "--seed", str(seed), "--changes", "2000", "--seconds", "1.2", *targets]
-    return subprocess.run(replay).returncode
+    checked = ["--profile", "checked", "--config", ROOT / "tests" / "checked.toml", "--config", NATIVE]
+    subprocess.run([*build, *checked], env=environment, check=True)
+    limits = ["--seed", str(seed), "--changes", "2000", "--seconds", "1.2"]
+    return subprocess.run([f"{folder}/checked/replay", CORPUS, *limits, *targets]).returncode
 
 
 def figures(log: str) -> str:
