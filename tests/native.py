@@ -1,7 +1,7 @@
 """Writes build/native.toml: lets another profile take from the release build what C compilers made for it.
 
 Cargo would compile SQLite and aws-lc once for each profile, which takes minutes. It lets a configuration say what a
-build script would have said (`target.TRIPLE.LINKS` in cargo's reference); here that is what it said in the release build.
+build script would have said (`target.TRIPLE.LINKS` in cargo's reference): here what it said in the release build.
 """
 
 import json
