@@ -38,11 +38,13 @@ SUITES: dict[str, list[str]] = {
         *(*CHECKED, "-p", "keyfold", "--no-default-features", "--features", "portable"),
         *("--lib", "--test", "store", "--test", "edge_inputs"),
     ],
-    "c header": [*RELEASED, "--test", "header", "--test", "panic"],
+    "instructions counted": [PYTHON, "tests/proof/timing.py"],
     "c": ["tests/c/run.sh"],
+    "hostile bytes": [PYTHON, "tests/proof/fuzz.py"],
+    "command line": [*RELEASED, "--bin", "keyfold", "--test", "cmd", "--test", "command"],
+    "c header": [*RELEASED, "--test", "header", "--test", "panic"],
     "python": [PYTHON, "-m", "pytest", "-q", "bindings-python/tests"],
     "node": ["npm", "test", "--silent", "-w", "bindings-node"],
-    "command line": [*RELEASED, "--bin", "keyfold", "--test", "cmd", "--test", "command"],
     "command line edge inputs": [PYTHON, "cli/tests/edge_inputs.py"],
     "command line on a terminal": [PYTHON, "cli/tests/terminal.py"],
     "five writers, five readers": [PYTHON, "tests/interop/run.py"],
@@ -51,8 +53,6 @@ SUITES: dict[str, list[str]] = {
     "prefork servers": [PYTHON, "tests/proof/workers.py"],
     "memory of Python and Node": [PYTHON, "tests/proof/memory.py"],
     "agreement with OpenSSL and Tink": [PYTHON, "tests/proof/agreement.py"],
-    "hostile bytes": [PYTHON, "tests/proof/fuzz.py"],
-    "instructions counted": [PYTHON, "tests/proof/timing.py"],
     "published vectors": [PYTHON, "tests/vectors/collect.py", "--check"],
     "worked example": [PYTHON, "tests/oracles/worked_example.py"],
     "guides, beside the real libraries": [PYTHON, "tests/guides.py"],
@@ -60,7 +60,8 @@ SUITES: dict[str, list[str]] = {
     "first screen and README": [PYTHON, "tests/first_screen.py"],
 }
 
-# Suites that run side by side: most wait for processes and disks more than they compute. What takes longest is first.
+# Suites that run side by side: most wait for processes and disks more than they compute. What takes longest is first;
+# what compiles stands so that neighbours use different profiles: two builds in one folder wait for each other.
 AT_ONCE = 2
 
 # Seconds that a suite may take before it counts as hanging.
