@@ -51,7 +51,10 @@ def main() -> None:
         if message["reason"] == "build-script-executed" and any(
             path.removeprefix("native=").startswith(message["out_dir"]) for path in message["linked_paths"]
         ):
-            answers = said((pathlib.Path(message["out_dir"]).parent / "output").read_text())
+            folder = pathlib.Path(message["out_dir"]).parent
+            # The target folder may have been moved since: cargo replaces this path, too.
+            before = (folder / "root-output").read_text()
+            answers = said((folder / "output").read_text().replace(before, message["out_dir"]))
             lines = [f"{json.dumps(name)} = {json.dumps(value)}" for name, value in sorted(answers.items())]
             # What it wrote for the compiler of Rust is there too.
             lines.append(f"rustc-env.OUT_DIR = {json.dumps(message['out_dir'])}")
