@@ -1,6 +1,5 @@
 'use strict';
 
-const { markAsUntransferable } = require('node:worker_threads');
 const { answered } = require('./errors.js');
 const native = require('./native.js');
 
@@ -20,8 +19,9 @@ let used = 0;
 function renew() {
   pool = Buffer.alloc(SIZE);
   used = 0;
-  // Sending one ciphertext to another thread must not take the others along.
-  markAsUntransferable(pool.buffer);
+  // Sending one ciphertext to another thread must not take the others along. The module takes two milliseconds to load:
+  // not for those that only decrypt, nor before there is anything to encrypt.
+  require('node:worker_threads').markAsUntransferable(pool.buffer);
 }
 
 /** Encrypts into a new Buffer. */

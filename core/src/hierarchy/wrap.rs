@@ -6,7 +6,7 @@
 use crate::error::{Error, Result};
 use crate::format::Encoding;
 use crate::hierarchy::Kek;
-use crate::primitives::{TAG_LENGTH, random_bytes};
+use crate::primitives::{TAG_LENGTH, draw_nonce};
 use crate::sys::pages::SecretBytes;
 
 const NONCE_LENGTH: usize = 12;
@@ -29,7 +29,7 @@ pub(crate) trait Wrappable {
         let mut wrapped = vec![0u8; OVERHEAD + secret.len()];
         let (nonce, rest) = wrapped.split_at_mut(NONCE_LENGTH);
         let (ciphertext, tag) = rest.split_at_mut(secret.len());
-        random_bytes(nonce)?;
+        draw_nonce(nonce)?;
         let mut content = SecretBytes::copied(secret.expose());
         tag.copy_from_slice(&kek.wrap.seal_in_place(
             nonce,
