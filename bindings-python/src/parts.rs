@@ -22,8 +22,14 @@ pub fn seal<'py>(
     batch: BatchEncryption<'_>,
     given: &Bound<'py, PyTuple>,
 ) -> Result<Bound<'py, PyList>> {
-    let mut sealing =
-        Sealing { py, calls, batch, scratch: Vec::new(), sealed: Vec::with_capacity(given.len()) };
+    let mut sealing = Sealing {
+        py,
+        calls,
+        batch,
+        scratch: Vec::new(),
+        sealed: Vec::with_capacity(given.len()),
+        total_checked: false,
+    };
     let mut part = Part { values: Vec::with_capacity(given.len().min(VALUES)), bytes: 0 };
     for (place, value) in given.iter_borrowed().enumerate() {
         // What is common is put where it stays at once: moving results about takes as long as reading.
@@ -39,9 +45,10 @@ pub fn seal<'py>(
                     sealing.part(&mut part)?;
                 }
                 if part.takes(value.as_slice()) {
-                    part.push(value)
+                    part.push(value);
                 } else {
-                    sealing.alone(value.as_slice())?
+                    sealing.check_total(given)?;
+                    sealing.alone(value.as_slice())?;
                 }
             }
         }
@@ -77,12 +84,13 @@ struct Sealing<'a, 'py> {
     /// Ciphertexts on their way, and nothing else.
     scratch: Vec<u8>,
     sealed: Vec<Option<Bound<'py, PyBytes>>>,
+    total_checked: bool,
 }
 
 impl Sealing<'_, '_> {
     /// Seals all of a part, which is empty afterwards.
     fn part(&mut self, part: &mut Part<'_>) -> Result<()> {
-        let Self { py, calls, batch, scratch, sealed } = self;
+        let Self { py, calls, batch, scratch, sealed, .. } = self;
         let (first, values) = (sealed.len(), &part.values);
         let overhead = batch.length(0)?;
         let length = |value: &Argument<'_>| overhead + value.as_slice().len();
@@ -103,14 +111,29 @@ impl Sealing<'_, '_> {
         })?;
         let mut rest = &scratch[..];
         for value in values {
-            sealed.push(value.as_ref().map(|value| {
+            let mut made = None;
+            if let Some(value) = value {
                 let (bytes, others) = rest.split_at(length(value));
                 rest = others;
-                PyBytes::new(*py, bytes)
-            }));
+                // `PyBytes::new` panics where there is no memory.
+                made = Some(PyBytes::new_with(*py, bytes.len(), |out| {
+                    out.copy_from_slice(bytes);
+                    Ok(())
+                })?);
+            }
+            sealed.push(made);
         }
         part.values.clear();
         part.bytes = 0;
+        Ok(())
+    }
+
+    /// Once there are long values: whether all are too long for one batch, before any more are sealed.
+    fn check_total(&mut self, given: &Bound<'_, PyTuple>) -> Result<()> {
+        if !std::mem::replace(&mut self.total_checked, true) {
+            let known: Vec<_> = given.iter_borrowed().map(|value| <&[u8]>::extract(value).ok()).collect();
+            self.batch.total(&known)?;
+        }
         Ok(())
     }
 

@@ -31,8 +31,7 @@ def short(targets: list[str], seed: int) -> int:
     """Builds as tests/run.py builds the suites in Rust, into the same target folder: most of it is built already."""
     folder = os.path.abspath(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
     environment = os.environ | {"CARGO_TARGET_DIR": folder}
-    if not NATIVE.exists():
-        subprocess.run([sys.executable, ROOT / "tests" / "native.py"], check=True)
+    subprocess.run([sys.executable, ROOT / "tests" / "native.py"], check=True, env=environment)
     build = [CARGO, "build", "--quiet", "--locked", "--manifest-path", FUZZ / "Cargo.toml", "--bin", "replay"]
     checked = ["--profile", "checked", "--config", ROOT / "tests" / "checked.toml", "--config", NATIVE]
     subprocess.run([*build, *checked], env=environment, check=True)

@@ -96,8 +96,8 @@ impl Meter {
     /// Spends from this thread's shard. False where it has too little: then [`Meter::take_more`].
     #[inline]
     pub(crate) fn take(&self, messages: u64) -> bool {
-        // In this order: whoever forks in between finds out.
-        self.shards[shard_of_thread()].take(messages) && self.is_ours()
+        // A child takes nothing of its parent's, and whoever forks in between finds out.
+        self.is_ours() && self.shards[shard_of_thread()].take(messages) && self.is_ours()
     }
 
     /// Gives back what this process took and did not spend.

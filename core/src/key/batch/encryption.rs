@@ -134,14 +134,17 @@ impl BatchEncryption<'_> {
     /// Encrypts the value at this place into `out`, which has [`BatchEncryption::length`] bytes.
     #[inline]
     pub fn write(&mut self, index: usize, plaintext: &[u8], out: &mut [u8]) -> Result<()> {
-        self.values.seal(index, plaintext, out).map_err(|error| error.with_index(index))
+        // That the whole batch is too long is not this value's fault.
+        let expected = self.values.room.take(out.len())?;
+        self.values.seal(index, expected, plaintext, out).map_err(|error| error.with_index(index))
     }
 
     /// Encrypts the value at this place and appends its text form.
     pub fn append_text(&mut self, index: usize, plaintext: &[u8], out: &mut String) -> Result<()> {
         let length = self.length(plaintext.len()).map_err(|error| error.with_index(index))?;
         let sealed = room(&mut self.scratch, length);
-        self.values.seal(index, plaintext, sealed).map_err(|error| error.with_index(index))?;
+        let expected = self.values.room.take(length)?;
+        self.values.seal(index, expected, plaintext, sealed).map_err(|error| error.with_index(index))?;
         // Not exactly: one caller's text takes many values.
         out.reserve(text_length(length));
         to_text_into(sealed, out);
@@ -169,10 +172,9 @@ impl BatchEncryption<'_> {
 }
 
 impl Values<'_> {
+    /// Seals the value at this place; so many are expected, this one included.
     #[inline]
-    fn seal(&mut self, index: usize, plaintext: &[u8], out: &mut [u8]) -> Result<()> {
-        let expected = self.room.values;
-        self.room.take(out.len())?;
+    fn seal(&mut self, index: usize, expected: usize, plaintext: &[u8], out: &mut [u8]) -> Result<()> {
         let messages = limits::counted_messages(plaintext.len());
         if !self.counted.take(messages) {
             self.count(plaintext.len(), expected)?;
@@ -189,8 +191,12 @@ impl Values<'_> {
         let block = Counted::block(messages, expected);
         if self.encryption.meter()?.take(block.left()) {
             self.counted = block;
-            self.counted.take(messages);
-        } else if self.encryption.charge(plaintext)? {
+            // Not where a signal handler forked in between: then this is the child.
+            if self.counted.take(messages) {
+                return Ok(());
+            }
+        }
+        if self.encryption.charge(plaintext)? {
             self.shape = Shape::of(&self.encryption)?;
         }
         Ok(())

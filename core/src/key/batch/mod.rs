@@ -85,12 +85,14 @@ impl Room {
         Self { values: count, bytes: limits::BATCH_BYTES }
     }
 
+    /// Room for one more value. How many there was room for, this one included.
     #[inline]
-    fn take(&mut self, bytes: usize) -> Result<()> {
+    fn take(&mut self, bytes: usize) -> Result<usize> {
+        let expected = self.values;
         let values = self.values.checked_sub(1);
         self.values = values.ok_or_else(|| Error::invalid("the batch was begun for fewer values"))?;
         self.bytes = self.bytes.checked_sub(bytes).ok_or_else(too_long)?;
-        Ok(())
+        Ok(expected)
     }
 }
 
