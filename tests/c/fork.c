@@ -1,26 +1,11 @@
 // fork(): children go on with what they inherited, and no two messages of a family share a nonce.
 #include "check.h"
+#include "forks.h"
 
 #include <pthread.h>
-#include <sys/wait.h>
+#include <stdatomic.h>
 
-enum { MESSAGES = 200, NONCE = 12 };
-
-static int children = 64;
-static unsigned char (*nonces)[NONCE];
-static size_t known;
-
-static void keep(const unsigned char *nonce) { memcpy(nonces[known++], nonce, NONCE); }
-
-static int compare(const void *one, const void *other) { return memcmp(one, other, NONCE); }
-
-static void all_differ(void) {
-    size_t same = 0;
-    qsort(nonces, known, NONCE, compare);
-    for (size_t i = 1; i < known; i++)
-        same += memcmp(nonces[i - 1], nonces[i], NONCE) == 0;
-    CHECK(same == 0);
-}
+enum { MESSAGES = 200 };
 
 // In a child: encrypts, and sends its nonces; returns what went wrong.
 static int encrypt_all(keyfold_key *key, int out) {
@@ -47,20 +32,6 @@ static int encrypt_all(keyfold_key *key, int out) {
     return 0;
 }
 
-static void wait_for(int count) {
-    for (int i = 0; i < count; i++) {
-        int status = -1;
-        CHECK(wait(&status) > 0);
-        CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-    }
-}
-
-static void receive(int in) {
-    unsigned char nonce[NONCE];
-    while (read(in, nonce, NONCE) == NONCE)
-        keep(nonce);
-}
-
 // The parent goes on encrypting beside its children.
 static void everyone_encrypts(void) {
     keyfold_store *store = test_store("fork.keyfold");
@@ -71,8 +42,7 @@ static void everyone_encrypts(void) {
     CHECK(pipe(ends) == 0);
     known = 0;
     for (int i = 0; i < children; i++) {
-        fflush(stdout);
-        if (fork() == 0) {
+        if (begin() == 0) {
             keyfold_buf plain = {0};
             int wrong = encrypt_all(key, ends[1]);
             if (keyfold_key_decrypt(key, sealed.data, sealed.len, NULL, 0, &plain, NULL))
@@ -118,8 +88,7 @@ static void parent_closes_first(void) {
     CHECK(pipe(start) == 0 && pipe(ends) == 0);
     known = 0;
     for (int i = 0; i < children; i++) {
-        fflush(stdout);
-        if (fork() == 0) {
+        if (begin() == 0) {
             char go;
             close(start[1]);
             if (read(start[0], &go, 1) != 0)
@@ -157,7 +126,7 @@ static void parent_closes_first(void) {
 
 static keyfold_store *shared_store;
 static keyfold_key *shared_key;
-static volatile int stop;
+static atomic_int stop;
 
 static void *busy(void *unused) {
     (void)unused;
@@ -179,8 +148,7 @@ static void among_threads(void) {
         CHECK(pthread_create(&threads[i], NULL, busy, NULL) == 0);
     int rounds = children / 4;
     for (int i = 0; i < rounds; i++) {
-        fflush(stdout);
-        if (fork() == 0) {
+        if (begin() == 0) {
             keyfold_buf info = {0};
             int wrong = keyfold_store_rotate_key(shared_store, "pii", &info, NULL) != KEYFOLD_OK;
             keyfold_buf_free(&info);
@@ -202,9 +170,7 @@ static void among_threads(void) {
 }
 
 int main(void) {
-    if (getenv("CHILDREN") != NULL)
-        children = atoi(getenv("CHILDREN"));
-    nonces = malloc((size_t)(children + 1) * MESSAGES * NONCE);
+    expect_children(MESSAGES, 0);
     everyone_encrypts();
     parent_closes_first();
     among_threads();

@@ -79,7 +79,7 @@ done
 check "include_only builds as C++" $cxx -std=c++17 $warnings $include -x c++ "$here/include_only.c" -x none $shared -o "$work/include_only"
 (cd "$work" && KEYFOLD_MASTER_KEY=x check "include_only runs" ./include_only)
 
-for name in api depth misuse fork threads wipe overhead; do
+for name in api depth misuse fork fork_objects threads wipe overhead; do
     # The tests themselves want POSIX names.
     check "$name.c builds" $cc -std=c11 -D_GNU_SOURCE -O1 -g $warnings $include "$here/$name.c" $shared -o "$work/$name"
 done
@@ -95,7 +95,7 @@ if command -v python3 >/dev/null; then
 else
     echo "skipped: python3 is missing: NULL was not handed to every function"
 fi
-for name in api depth misuse $nulls fork threads wipe; do
+for name in api depth misuse $nulls fork fork_objects threads wipe; do
     program "$name" "$work/$name"
 done
 for name in api depth wipe; do
@@ -151,10 +151,10 @@ fi
 if [ "${VALGRIND:-1}" = 0 ]; then
     echo "valgrind was left out"
 elif command -v valgrind >/dev/null; then
-    for name in api depth misuse $nulls fork threads; do
+    for name in api depth misuse $nulls fork fork_objects threads; do
         # A child has none of its parent's other threads, so what those held is lost in it, and no leak of ours.
         leaks=full
-        [ "$name" = fork ] && leaks=no
+        case $name in fork*) leaks=no ;; esac
         CHILDREN=4 ROUNDS=100 program "$name, valgrind" valgrind -q --fair-sched=try --error-exitcode=9 --leak-check=$leaks \
             --errors-for-leak-kinds=definite,indirect,possible "$work/$name"
     done
