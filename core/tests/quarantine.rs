@@ -4,7 +4,8 @@ mod common;
 
 use common::{Home, hostile, kind, milliseconds};
 use keyfold::{
-    CreateKey, ErrorKind, ImportKey, KeyEncoding, KeyFilter, MasterKey, Mode, OpenOptions, Store, limits,
+    CreateKey, ErrorKind, ImportKey, KeyEncoding, KeyFilter, MasterKey, Mode, OpenOptions, RestoreOptions,
+    Store, limits, restore,
 };
 
 const DAMAGE: &str = "UPDATE key SET exportable = 1 WHERE key_id = 'bad'";
@@ -100,6 +101,44 @@ fn what_was_set_aside_stays_so() {
     assert_eq!(kind(home.open().key("bad")), ErrorKind::KeyUnavailable);
     file.execute("DELETE FROM entity WHERE kind = 'quarantine'", []).unwrap();
     assert_eq!(kind(home.open().create_key("bad", &CreateKey::new())), ErrorKind::IntegrityError);
+}
+
+/// Whatever the damage: where the check finds the rest in order, a new KEK, a backup and a restore find it too.
+#[test]
+fn what_was_set_aside_need_not_be_readable() {
+    for damage in [
+        "UPDATE key SET labels = CAST(x'ff' AS TEXT) WHERE key_id = 'bad'",
+        "UPDATE key_version SET algorithm = CAST(x'ff' AS TEXT) WHERE key_id = 'bad'",
+        "UPDATE key_version SET kek_version = 1 << 40 WHERE key_id = 'bad'",
+        "UPDATE index_root SET kek_version = 1 << 40 WHERE scope = 'key/bad'",
+        "UPDATE key SET labels = CAST(x'ff' AS TEXT) WHERE key_id = 'bad';
+         UPDATE key_version SET kek_version = 1 << 40 WHERE key_id = 'bad'",
+    ] {
+        let home = home();
+        let store = home.open();
+        let sealed = store.encrypt("good", b"ada", b"").unwrap();
+        store.encrypt("bad", b"ada", b"").unwrap();
+        // Pages of keys begin behind it too.
+        store.create_key("aaa", &CreateKey::new()).unwrap();
+        hostile(&home.path()).execute_batch(damage).unwrap();
+        assert!(!store.check().unwrap().ok, "{damage}");
+        store.quarantine("key", "bad", "damaged").unwrap();
+        let checked = store.check().unwrap();
+        assert!(checked.ok, "{damage}: {:?}", checked.findings);
+        let rotated = store.rotate_master_key(None).unwrap_or_else(|error| panic!("{damage}: {error}"));
+        assert_eq!(rotated.kek_version, 2);
+        store.run_due().unwrap();
+        let backup = home.path().with_extension("backup");
+        store.backup(&backup).unwrap_or_else(|error| panic!("{damage}: {error}"));
+        restore(&backup, home.path(), &home.master_key(), &RestoreOptions::new())
+            .unwrap_or_else(|error| panic!("{damage}: {error}"));
+        for store in [&store, &home.open()] {
+            let checked = store.check().unwrap();
+            assert!(checked.ok && checked.quarantined == 1, "{damage}: {:?}", checked.findings);
+            assert_eq!(store.decrypt("good", &sealed, b"").unwrap(), b"ada"[..]);
+            assert_eq!(kind(store.key_info("bad")), ErrorKind::KeyUnavailable);
+        }
+    }
 }
 
 #[test]

@@ -34,7 +34,8 @@ pub(crate) fn rekey<'b>(
     records_key: &'b HmacKey,
     hand: &mut dyn Rewrap,
 ) -> Result<Tree<'b>> {
-    let mut work = Work { tree, records_key, left: tree.entity_macs()?, done: Vec::new() };
+    let left = tree.entity_macs()?;
+    let mut work = Work { tree, records_key, left, done: Vec::new(), aside: Aside::default() };
     work.done.reserve(work.left.len());
     work.leave_out_quarantined()?;
     work.keys(hand)?;
@@ -49,6 +50,14 @@ struct Work<'a, 'b> {
     left: Macs,
     /// Entities with their new MACs.
     done: Vec<EntityRow>,
+    aside: Aside,
+}
+
+/// The keys that were set aside, whose rows may be anything.
+#[derive(Default)]
+struct Aside {
+    keys: HashSet<String>,
+    scopes: HashSet<String>,
 }
 
 impl Work<'_, '_> {
@@ -63,6 +72,10 @@ impl Work<'_, '_> {
             if self.left.remove(&(row.kind, row.id.clone())).is_some() {
                 self.delete(EntityId { kind: row.kind, id: &row.id })?;
             }
+            if row.kind == EntityKind::Key {
+                self.aside.scopes.insert(key_scope(&row.id));
+                self.aside.keys.insert(row.id);
+            }
         }
         Ok(())
     }
@@ -71,11 +84,13 @@ impl Work<'_, '_> {
         let rows = self.tree.rows();
         let mut after = String::new();
         loop {
-            let keys = rows.keys_after(&after, PAGE)?;
+            let keys = rows.keys_after(&after, PAGE, &self.aside.keys)?;
             let (Some(first), Some(last)) = (keys.first(), keys.last()) else { return Ok(()) };
-            let mut versions = rows.versions_between((&first.key_id, &last.key_id))?.into_iter().peekable();
+            let ends = (first.key_id.as_str(), last.key_id.as_str());
+            let mut versions = rows.versions_between(ends, &self.aside.keys)?.into_iter().peekable();
             let (from, to) = (key_scope(&first.key_id), key_scope(&last.key_id));
-            let mut roots = rows.index_roots_between((&from, &to))?.into_iter().peekable();
+            let mut roots =
+                rows.index_roots_between((&from, &to), &self.aside.scopes)?.into_iter().peekable();
             after = last.key_id.clone();
             for key in &keys {
                 let scope = key_scope(&key.key_id);

@@ -1,5 +1,7 @@
 //! The rows of every table, and the operations on them inside one transaction.
 
+use std::collections::HashSet;
+
 use crate::error::Result;
 use crate::records::EntityKind;
 
@@ -214,12 +216,13 @@ pub(crate) trait Rows {
     /// The keys with a version of this tag, in byte order.
     fn keys_with_tag(&self, tag: u32) -> Result<Vec<String>>;
 
-    /// The keys whose ids come after this one, in byte order, so many at most.
-    fn keys_after(&self, after: &str, limit: u32) -> Result<Vec<KeyRow>>;
+    /// The keys whose ids come after this one, in byte order, so many at most. Nothing is read of those to skip, here
+    /// and in the next two.
+    fn keys_after(&self, after: &str, limit: u32, skip: &HashSet<String>) -> Result<Vec<KeyRow>>;
     /// The versions of all keys between these two, in order of key and version.
-    fn versions_between(&self, ends: (&str, &str)) -> Result<Vec<VersionRow>>;
+    fn versions_between(&self, ends: (&str, &str), skip: &HashSet<String>) -> Result<Vec<VersionRow>>;
     /// The index roots of all scopes between these two, in order of scope and version.
-    fn index_roots_between(&self, ends: (&str, &str)) -> Result<Vec<IndexRootRow>>;
+    fn index_roots_between(&self, ends: (&str, &str), skip: &HashSet<String>) -> Result<Vec<IndexRootRow>>;
     /// Replaces a version's wrap and the version of its KEK, and nothing else.
     fn rewrap_version(&self, row: &VersionRow) -> Result<()>;
 

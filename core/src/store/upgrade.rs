@@ -55,6 +55,7 @@ fn steps_after(format: u32) -> impl Iterator<Item = Step> {
 /// since tests beside these fork.
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
     use std::io::{BufRead, BufReader, Lines, Write};
     use std::path::{Path, PathBuf};
     use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -70,7 +71,7 @@ mod tests {
 
     /// Changes every key, and says how far it came.
     pub(super) fn step(act: &mut Act<'_>) -> Result<()> {
-        for (number, mut key) in act.rows().keys_after("", 10_000)?.into_iter().enumerate() {
+        for (number, mut key) in act.rows().keys_after("", 10_000, &HashSet::new())?.into_iter().enumerate() {
             let key_id = key.key_id.clone();
             act.verify(EntityId::key(&key_id))?;
             key.description = Some(UPGRADED.to_owned());

@@ -1,5 +1,7 @@
 //! Reading and rewriting many rows at once, for when every key is wrapped anew.
 
+use std::collections::HashSet;
+
 use rusqlite::{Connection, Params, Row, params};
 
 use super::errors::storage_error;
@@ -8,37 +10,58 @@ use crate::error::Result;
 use crate::records::{IndexRootRow, KeyRow, VersionRow};
 
 /// The keys whose ids come after this one, in byte order, so many at most.
-pub(super) fn keys_after(connection: &Connection, after: &str, limit: u32) -> Result<Vec<KeyRow>> {
-    let sql = select_keys!("WHERE key_id > ?1 ORDER BY key_id LIMIT ?2");
-    read(connection, sql, params![after, limit], key_row)
+pub(super) fn keys_after(
+    connection: &Connection,
+    after: &str,
+    limit: u32,
+    skip: &HashSet<String>,
+) -> Result<Vec<KeyRow>> {
+    let sql = select_keys!("WHERE key_id > ?1 ORDER BY key_id");
+    read(connection, sql, [after], skip, limit as usize, key_row)
 }
 
 /// The versions of all keys between these two, in order of key and version.
 pub(super) fn versions_between(
     connection: &Connection,
     (first, last): (&str, &str),
+    skip: &HashSet<String>,
 ) -> Result<Vec<VersionRow>> {
     let sql = select_versions!("WHERE key_id BETWEEN ?1 AND ?2 ORDER BY key_id, version");
-    read(connection, sql, [first, last], version_row)
+    read(connection, sql, [first, last], skip, usize::MAX, version_row)
 }
 
 /// The index roots of all scopes between these two, in order of scope and version.
 pub(super) fn index_roots_between(
     connection: &Connection,
     (first, last): (&str, &str),
+    skip: &HashSet<String>,
 ) -> Result<Vec<IndexRootRow>> {
     let sql = select_index_roots!("WHERE scope BETWEEN ?1 AND ?2 ORDER BY scope, version");
-    read(connection, sql, [first, last], index_root_row)
+    read(connection, sql, [first, last], skip, usize::MAX, index_root_row)
 }
 
+/// So many rows at most, but for those whose first column is to be skipped: nothing more of them is read, as it may be
+/// damaged.
 fn read<T>(
     connection: &Connection,
     sql: &str,
     values: impl Params,
+    skip: &HashSet<String>,
+    limit: usize,
     make: fn(&Row<'_>) -> rusqlite::Result<T>,
 ) -> Result<Vec<T>> {
     let mut statement = connection.prepare_cached(sql).map_err(storage_error)?;
-    statement.query_map(values, make).and_then(Iterator::collect).map_err(storage_error)
+    let mut rows = statement.query(values).map_err(storage_error)?;
+    let mut made = Vec::new();
+    while made.len() < limit
+        && let Some(row) = rows.next().map_err(storage_error)?
+    {
+        let skipped = !skip.is_empty() && row.get::<_, String>(0).is_ok_and(|name| skip.contains(&name));
+        if !skipped {
+            made.push(make(row).map_err(storage_error)?);
+        }
+    }
+    Ok(made)
 }
 
 /// Replaces the wrap of a version, and nothing else.

@@ -1,5 +1,7 @@
 //! The row operations in SQL.
 
+use std::collections::HashSet;
+
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
 use super::bulk;
@@ -398,16 +400,16 @@ impl Rows for SqliteRows<'_> {
         )
     }
 
-    fn keys_after(&self, after: &str, limit: u32) -> Result<Vec<KeyRow>> {
-        bulk::keys_after(self.0, after, limit)
+    fn keys_after(&self, after: &str, limit: u32, skip: &HashSet<String>) -> Result<Vec<KeyRow>> {
+        bulk::keys_after(self.0, after, limit, skip)
     }
 
-    fn versions_between(&self, ends: (&str, &str)) -> Result<Vec<VersionRow>> {
-        bulk::versions_between(self.0, ends)
+    fn versions_between(&self, ends: (&str, &str), skip: &HashSet<String>) -> Result<Vec<VersionRow>> {
+        bulk::versions_between(self.0, ends, skip)
     }
 
-    fn index_roots_between(&self, ends: (&str, &str)) -> Result<Vec<IndexRootRow>> {
-        bulk::index_roots_between(self.0, ends)
+    fn index_roots_between(&self, ends: (&str, &str), skip: &HashSet<String>) -> Result<Vec<IndexRootRow>> {
+        bulk::index_roots_between(self.0, ends, skip)
     }
 
     fn rewrap_version(&self, row: &VersionRow) -> Result<()> {
