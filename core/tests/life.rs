@@ -894,6 +894,51 @@ fn damaged_keys_are_left_alone() {
     assert!(wrapped(&home.path(), "b").iter().all(|wrapped| !wrapped.is_empty()));
 }
 
+/// Nobody can tell whether what does not verify is due, so all of it is named, whatever the damage, and the rest done.
+#[test]
+fn every_key_that_may_hide_is_named() {
+    let home = Home::new();
+    let hands = Hands::new();
+    let store = open(&home, &hands);
+    let ids: Vec<String> = (0..limits::PAGE_KEYS + 9).map(|number| format!("k{number:04}")).collect();
+    let keys: Vec<(&str, CreateKey)> = ids.iter().map(|id| (id.as_str(), CreateKey::new())).collect();
+    store.create_keys(&keys).unwrap();
+    let (first, last) = (ids.first().unwrap(), ids.last().unwrap());
+    for id in [first, last, &ids[3], &ids[4]] {
+        store.rotate_key(id).unwrap();
+        store.schedule_destruction(id, 1, Some(Duration::ZERO)).unwrap();
+    }
+    hostile(&home.path())
+        .execute_batch(
+            "UPDATE key_version SET destroy_at = 9000000000000 WHERE key_id IN ('k0003', 'k0004') AND version = 1;
+             UPDATE key_version SET state = CAST(x'ff' AS TEXT) WHERE key_id = 'k0004' AND version = 2;
+             UPDATE key SET labels = CAST(x'ff' AS TEXT) WHERE key_id = 'k0007'",
+        )
+        .unwrap();
+    let named = |report: &keyfold::RunDueReport| -> Vec<String> {
+        report.failures.iter().map(|failure| failure.key_id.clone()).collect()
+    };
+    let report = store.run_due().unwrap();
+    let destroyed: Vec<&str> = report.destroyed.iter().map(|version| version.key_id.as_str()).collect();
+    assert_eq!(destroyed, [first, last]);
+    assert_eq!(named(&report), ["k0003", "k0004", "k0007"]);
+    // Also what was verified before it was hidden.
+    store.archive_key(first).unwrap();
+    store.schedule_destruction(first, 2, Some(DAY)).unwrap();
+    assert_eq!(named(&store.run_due().unwrap()), ["k0003", "k0004", "k0007"]);
+    hands.pass(DAY);
+    hostile(&home.path())
+        .execute(
+            "UPDATE key_version SET destroy_at = 9000000000000 WHERE key_id = 'k0000' AND version = 2",
+            [],
+        )
+        .unwrap();
+    assert_eq!(named(&store.run_due().unwrap()), ["k0000", "k0003", "k0004", "k0007"]);
+    // More than are looked at in one go.
+    hostile(&home.path()).execute("UPDATE key SET archived = 7", []).unwrap();
+    assert!(named(&open(&home, &Hands::new()).run_due().unwrap()) == ids);
+}
+
 #[test]
 fn another_process_follows_a_destruction() {
     let home = Home::new();

@@ -3,10 +3,10 @@
 //! Absence shows only to whoever reads the whole MAC tree. That is done once for each root, not for each page of a
 //! listing; and what is known of a key stays known while its MAC stays the same.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
-use crate::error::{Error, Result};
-use crate::keyring::Prefix;
+use crate::error::{Error, ErrorKind, Result};
+use crate::keyring::{Prefix, VersionState};
 use crate::limits;
 use crate::records::tree::Tree;
 use crate::records::{EntityId, EntityKind};
@@ -31,8 +31,30 @@ pub(super) struct KeyFacts {
     pub(super) purpose: Option<String>,
     pub(super) archived: bool,
     pub(super) created_at: i64,
+    /// When the first of its versions is to be destroyed.
+    pub(super) destroy_at: Option<i64>,
     /// Of the versions that write theirs in front of ciphertexts.
     tags: Vec<u32>,
+}
+
+impl IndexedKey {
+    fn learn(&mut self, tree: &Tree<'_>) -> Result<()> {
+        let entity = EntityId::key(&self.key_id);
+        tree.verify_against(entity, &self.mac)?;
+        let row = tree.rows().key(&self.key_id)?.ok_or_else(|| entity.damaged())?;
+        let versions = tree.rows().versions(&self.key_id)?;
+        let tags = versions.iter().filter(|row| row.prefix == Prefix::Tink.name()).map(|row| row.tag);
+        let scheduled = versions.iter().filter(|row| row.state != VersionState::Destroyed.name());
+        self.facts = Some(KeyFacts {
+            kind: row.kind,
+            purpose: row.purpose,
+            archived: row.archived,
+            created_at: row.created_at,
+            destroy_at: scheduled.filter_map(|row| row.destroy_at).min(),
+            tags: tags.collect(),
+        });
+        Ok(())
+    }
 }
 
 impl KeyIndex {
@@ -99,24 +121,32 @@ impl KeyIndex {
 
     /// Verifies as many keys that nothing is known of as the reader's lock may be held for. False where none is left.
     pub(super) fn learn(&mut self, tree: &Tree<'_>) -> Result<bool> {
+        let mut damaged = BTreeMap::new();
+        let more = self.learn_but(tree, &mut damaged)?;
+        damaged.into_values().next().map_or(Ok(more), Err)
+    }
+
+    /// As [`KeyIndex::learn`], with the errors of keys that do not verify; those that are there already are passed over.
+    pub(super) fn learn_but(
+        &mut self,
+        tree: &Tree<'_>,
+        damaged: &mut BTreeMap<String, Error>,
+    ) -> Result<bool> {
         let mut left = limits::PAGE_KEYS;
         for key in self.keys.iter_mut().filter(|key| key.facts.is_none()) {
+            if damaged.contains_key(&key.key_id) {
+                continue;
+            }
             if left == 0 {
                 return Ok(true);
             }
             left -= 1;
-            let entity = EntityId::key(&key.key_id);
-            tree.verify_against(entity, &key.mac)?;
-            let row = tree.rows().key(&key.key_id)?.ok_or_else(|| entity.damaged())?;
-            let versions = tree.rows().versions(&key.key_id)?;
-            let tags = versions.iter().filter(|row| row.prefix == Prefix::Tink.name()).map(|row| row.tag);
-            key.facts = Some(KeyFacts {
-                kind: row.kind,
-                purpose: row.purpose,
-                archived: row.archived,
-                created_at: row.created_at,
-                tags: tags.collect(),
-            });
+            match key.learn(tree) {
+                Err(error) if error.kind() == ErrorKind::IntegrityError => {
+                    damaged.insert(key.key_id.clone(), error);
+                }
+                outcome => outcome?,
+            }
         }
         Ok(false)
     }

@@ -1,8 +1,10 @@
 //! Doing what is due: destroying versions whose time has come, and emptying the log of what was destroyed.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::Serialize;
 
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::keyring::{Change, Verdict};
 use crate::records::{EntityId, VersionRow};
 use crate::store::act::{Act, Event};
@@ -56,7 +58,11 @@ impl Store {
         self.shared.require(Mode::Admin, Event::new("run_due"))?;
         let now = self.shared.now();
         // What is due is looked up and not yet verified; each key is, before it is touched.
-        let due = self.shared.read_verified(|tree, _| tree.rows().keys_due(now))?;
+        let mut due: BTreeSet<String> =
+            self.shared.read_verified(|tree, _| tree.rows().keys_due(now))?.into_iter().collect();
+        let mut damaged = BTreeMap::new();
+        let hidden = self.find_hidden(now, &mut damaged);
+        due.extend(hidden.iter().flatten().cloned());
         let mut report = RunDueReport {
             at: Timestamp::from_milliseconds(now),
             destroyed: Vec::new(),
@@ -76,26 +82,27 @@ impl Store {
             }
         }
         report.purge_pending = !self.shared.purge()?;
-        self.find_hidden(&mut report.failures)?;
+        hidden?;
+        for (key_id, error) in damaged {
+            if report.failures.iter().all(|failure| failure.key_id != key_id) {
+                report.failures.push(RunDueFailure { key_id, problem: error.message().to_owned() });
+            }
+        }
         Ok(report)
     }
 
-    /// What is due was looked up in rows that nobody had verified: a version may have been made to look as if its time
-    /// had not come. That of a key which verifies was not.
-    fn find_hidden(&self, failures: &mut Vec<RunDueFailure>) -> Result<()> {
+    /// A version may have been made to look as if its time had not come. So those are found that were due when their key
+    /// was verified, and every key that does not verify.
+    fn find_hidden(&self, now: i64, damaged: &mut BTreeMap<String, Error>) -> Result<Vec<String>> {
         loop {
-            match self.shared.read_indexed(|tree, index| index.learn(tree)) {
-                Ok(true) => std::thread::yield_now(),
-                Ok(false) => return Ok(()),
-                Err(error) if error.kind() == ErrorKind::IntegrityError => {
-                    let Some(key_id) = error.key_id() else { return Err(error) };
-                    if failures.iter().all(|failure| failure.key_id != key_id) {
-                        let problem = error.message().to_owned();
-                        failures.push(RunDueFailure { key_id: key_id.to_owned(), problem });
-                    }
-                    return Ok(());
-                }
-                Err(error) => return Err(error),
+            let found = self.shared.read_indexed(|tree, index| {
+                let more = index.learn_but(tree, damaged)?;
+                let due = index.facts().filter(|(_, facts)| facts.destroy_at.is_some_and(|at| at <= now));
+                Ok((!more).then(|| due.map(|(key_id, _)| key_id.to_owned()).collect()))
+            })?;
+            match found {
+                Some(due) => return Ok(due),
+                None => std::thread::yield_now(),
             }
         }
     }
