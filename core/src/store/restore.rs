@@ -400,7 +400,8 @@ fn verified_copy(
 fn existing(path: &Path, options: &FileOptions) -> Result<Option<Database>> {
     match path.symlink_metadata() {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        _ => Database::new(path, options.clone()).map(Some),
+        // Written over, it is of this build's format.
+        _ => Database::of_any_format(path, options.clone()).map(Some),
     }
 }
 

@@ -96,8 +96,10 @@ mod tests {
         match task.as_str() {
             "make" => make(path),
             "look" => tell(&seen(path)),
-            "restore" => {
-                let (backup, to) = (path.with_extension("backup"), path.with_extension("restored"));
+            "restore" | "restore over" => {
+                let over = task == "restore over";
+                let backup = path.with_extension("backup");
+                let to = if over { path.to_owned() } else { path.with_extension("restored") };
                 match restore(&backup, &to, &master_key(), &RestoreOptions::new()) {
                     Ok(_) => tell(&seen(&to)),
                     Err(error) => tell(error.kind().name()),
@@ -273,6 +275,26 @@ mod tests {
         std::fs::copy(home.path(), home.path().with_extension("backup")).unwrap();
         std::fs::remove_file(home.path().with_extension("restored")).unwrap();
         assert_eq!(home.ask("restore", false), unsupported);
+    }
+
+    /// A backup is restored over a store of an earlier format, as over any other. Who has that open is told.
+    #[test]
+    fn a_store_of_an_earlier_format_is_written_over() {
+        let home = Home::new();
+        let mut holder = home.start("hold", false);
+        assert_eq!(holder.next().unwrap(), "open");
+        assert_eq!(home.ask("restore over", true), whole());
+        writeln!(holder.input).unwrap();
+        let unsupported = ErrorKind::Unsupported.name();
+        assert_eq!(holder.next().unwrap(), [unsupported; 3].join(" "));
+        assert_eq!(home.ask("look", true), whole());
+        assert_eq!(home.ask("look", false), unsupported);
+        // One that does not verify is left as it is.
+        let home = Home::new();
+        home.sql("UPDATE store SET generation = generation + 1");
+        let before = home.bytes();
+        assert_eq!(home.ask("restore over", true), ErrorKind::IntegrityError.name());
+        assert!(home.bytes() == before, "the file was changed");
     }
 
     /// Whoever can write the file cannot have it taken for one of another format.
