@@ -63,6 +63,10 @@ PROOFS: dict[str, tuple[str, list[list[str]]]] = {
     "memory": ("no key is left once the store is closed", [tests("memory", "wiping"), script("memory")]),
     "timing": ("time tells nothing of secret bytes", [script("timing"), tests("flood")]),
     "hostile": ("no foreign bytes make it end, hang or answer falsely", [script("fuzz")]),
+    "sanitizers": (
+        "C programs and the library touch no memory that they may not, and no memory at once",
+        [["tests/proof/sanitizers.sh"]],
+    ),
     "upgrade": (
         "files of released formats open, and an upgrade is whole or undone",
         [library("store::upgrade"), tests("fixtures")],
