@@ -204,28 +204,33 @@ fn cases() -> Vec<Case> {
 impl Case {
     /// How many calls of the step each fault concerns.
     fn counts(&self) -> [usize; FAULTS.len()] {
+        let concerned = self.seen(|effect| FAULTS.map(|fault| fault.concerns(effect)));
+        std::array::from_fn(|fault| concerned.iter().filter(|faults| faults[fault]).count())
+    }
+
+    /// What `look` sees in each call of the step, at that moment.
+    fn seen<T: Send>(&self, look: impl Fn(&Effect) -> T + Sync) -> Vec<T> {
         let home = folder();
         write(&self.disk, home.path());
         let mut place = self.place.moved(home.path());
-        let counts: Mutex<Option<[usize; FAULTS.len()]>> = Mutex::new(None);
+        let seen: Mutex<Option<Vec<T>>> = Mutex::new(None);
         watched(
             |call| {
-                let mut counts = counts.lock().unwrap();
-                if let (Some(counts), Some(effect)) = (counts.as_mut(), call.effect())
+                let mut seen = seen.lock().unwrap();
+                if let (Some(seen), Some(effect)) = (seen.as_mut(), call.effect())
                     && is_in(home.path(), effect.path())
                 {
-                    let concerned = FAULTS.map(|fault| usize::from(fault.concerns(&effect)));
-                    *counts = std::array::from_fn(|fault| counts[fault] + concerned[fault]);
+                    seen.push(look(&effect));
                 }
                 Answer::Pass
             },
             || {
                 place.prepare();
-                *counts.lock().unwrap() = Some([0; FAULTS.len()]);
+                *seen.lock().unwrap() = Some(Vec::new());
                 (self.step.1)(&mut place).unwrap();
-                let counted = counts.lock().unwrap().take();
+                let seen = seen.lock().unwrap().take();
                 place.store = None;
-                counted.unwrap()
+                seen.unwrap()
             },
         )
     }
@@ -314,6 +319,22 @@ impl Case {
         }
         place.verify(&model, &model).map(drop).map_err(|problem| format!("opened again: {problem}"))
     }
+}
+
+/// SQLite opens for reading only a log that it could not open for writing, and says later that it may not write. That
+/// is the disk's fault, and nobody's permissions are to be mended.
+#[test]
+fn a_log_that_could_not_be_opened_is_told_as_storage() {
+    let mut tally = Tally::default();
+    for case in cases().iter().filter(|case| case.step.0.starts_with("restore")) {
+        let of_log = |effect: &Effect| matches!(effect, Effect::Open { path, .. } if path.to_string_lossy().ends_with("-wal"));
+        let calls = case.seen(|effect| Fault::Failed.concerns(effect).then(|| of_log(effect)));
+        for (at, _) in calls.into_iter().flatten().enumerate().filter(|(_, is_of_log)| *is_of_log) {
+            case.run(Fault::Failed, at, &mut tally);
+        }
+    }
+    assert!(tally.problems.is_empty(), "{:#?}", tally.problems);
+    assert!(tally.runs > 0);
 }
 
 #[test]

@@ -304,6 +304,14 @@ impl Database {
         prepare: impl FnOnce(&mut Self) -> Result<T>,
     ) -> Result<T> {
         self.refuse_replaced()?;
+        self.overwrite_pages(source, prepare).map_err(|error| self.told_read_only(error))
+    }
+
+    fn overwrite_pages<T>(
+        &mut self,
+        source: &Path,
+        prepare: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
         let source = open(source, self.options.busy_timeout)?;
         let mut target = open(&self.path, self.options.busy_timeout)?;
         require_wal(&target)?;
@@ -389,12 +397,7 @@ impl Database {
         let is_of_sqlite = is_of_sqlite(&error);
         let error = match error.kind() {
             ErrorKind::IntegrityError if is_unreadable => unreadable().with_cause(error),
-            ErrorKind::PermissionDenied
-                if is_of_sqlite && !self.options.immutable && refuse_read_only(&self.path).is_ok() =>
-            {
-                opened_read_only().with_cause(error)
-            }
-            _ => error,
+            _ => self.told_read_only(error),
         };
         if error.kind() == ErrorKind::IntegrityError {
             self.distrust();
@@ -403,6 +406,20 @@ impl Database {
             self.disconnect();
         }
         Err(error)
+    }
+
+    /// Where SQLite says that it may not write a file that can be written, the disk failed as it opened the log.
+    fn told_read_only(&self, error: Error) -> Error {
+        match error.kind() {
+            ErrorKind::PermissionDenied
+                if is_of_sqlite(&error)
+                    && !self.options.immutable
+                    && refuse_read_only(&self.path).is_ok() =>
+            {
+                opened_read_only().with_cause(error)
+            }
+            _ => error,
+        }
     }
 
     /// Closes the connection where perhaps nothing was verified: a log that lies beside the file may be another's, and
