@@ -135,8 +135,8 @@ def test_sizes_and_types_in_any_order(pii: keyfold.Key) -> None:
         sealed = pii.encrypt_many(these, aads=aads)
         assert pii.decrypt_many(sealed, aads=aads) == values
     for place in (10, 145, 149, 500, 749):
+        wrong: Any = [*given[:place], "text", *given[place + 1 :]]
         with pytest.raises(keyfold.InvalidArgument) as caught:
-            wrong: Any = [*given[:place], "text", *given[place + 1 :]]
             pii.encrypt_many(wrong)
         assert caught.value.index == place
 
