@@ -17,6 +17,7 @@ use common::rich::{Rich, Verdict, is_refusal, put};
 use common::{Random, hostile, proof};
 use keyfold::ErrorKind;
 use rusqlite::Connection;
+use rusqlite::ffi::ErrorCode;
 use rusqlite::types::Value;
 
 /// Of each line of the page, how many attacks the short form tries.
@@ -113,7 +114,13 @@ fn try_all(rich: &Rich, attacks: &[Attack<'_>]) -> (Seen, usize) {
                     let connection = hostile(&path);
                     let outcome = (attack.run)(&connection);
                     connection.close().unwrap();
-                    if outcome.is_err() {
+                    if let Err(error) = outcome {
+                        // Rows that are the same in all columns have no place in an index, or in a tree by number.
+                        let is_corrupt = error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt);
+                        if is_corrupt && attack.line.1 != "a row doubled" {
+                            let fault = format!("{:?}: {}: was not tried: {error}", attack.line, attack.what);
+                            faults.lock().unwrap().push(fault);
+                        }
                         // Whatever of it is there is not what was to be tried.
                         seen.lock().unwrap().entry(attack.line.clone()).or_default();
                         continue;
@@ -215,6 +222,8 @@ struct Table {
     columns: Vec<String>,
     /// The first so many columns are its primary key.
     keys: usize,
+    /// That is SQLite's own number of the row: nothing but an integer can stand in it.
+    by_number: bool,
     rows: Vec<Vec<Value>>,
 }
 
@@ -233,7 +242,9 @@ impl Table {
             let mut statement = connection.prepare(&format!("SELECT * FROM {name}")).unwrap();
             let row = |row: &rusqlite::Row<'_>| (0..columns.len()).map(|at| row.get(at)).collect();
             let rows: Vec<_> = statement.query_map([], row).unwrap().map(Result::unwrap).collect();
-            Self { name, rows, keys: keys.len(), columns: columns.clone() }
+            let sql = names(&format!("SELECT sql FROM sqlite_schema WHERE name = '{name}'")).concat();
+            let by_number = !sql.ends_with("WITHOUT ROWID");
+            Self { name, rows, keys: keys.len(), by_number, columns: columns.clone() }
         };
         names("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")
             .into_iter()
@@ -272,6 +283,12 @@ impl Table {
         connection.execute(&sql, rusqlite::params_from_iter(row.iter().cloned())).map(drop)
     }
 
+    fn has(&self, connection: &Connection, row: &[Value]) -> rusqlite::Result<bool> {
+        let place: Vec<_> = self.columns.iter().map(|name| format!("{name} IS ?")).collect();
+        let sql = format!("SELECT count(*) FROM {} WHERE {}", self.name, place.join(" AND "));
+        connection.query_row(&sql, rusqlite::params_from_iter(row.iter().cloned()), |row| row.get(0))
+    }
+
     /// Puts rows in the place of others, whatever the schema says.
     fn replace(
         &self,
@@ -282,7 +299,14 @@ impl Table {
     ) -> rusqlite::Result<()> {
         loosened(connection, self, shape, |connection| {
             old.iter().try_for_each(|row| self.delete(connection, row))?;
-            new.iter().try_for_each(|row| self.insert(connection, row))
+            new.iter().try_for_each(|row| self.insert(connection, row))?;
+            // NULL becomes the next number, and a text that is one becomes it.
+            match (old, new) {
+                ([old], [_]) if self.by_number && self.has(connection, old)? => {
+                    Err(rusqlite::Error::StatementChangedRows(0))
+                }
+                _ => Ok(()),
+            }
         })
     }
 }
@@ -319,11 +343,18 @@ fn loosened(
         Shape::Doubling => format!("{}{more}", table.columns.join(", ")),
         _ => table.columns[..table.keys].join(", "),
     };
-    let loose = format!(
-        "CREATE TABLE {} ({}{more}, PRIMARY KEY ({key})) WITHOUT ROWID",
-        table.name,
-        table.columns.join(", ")
-    );
+    // Its tree must be what the other schema takes it for.
+    let loose = match table.by_number {
+        false => format!(
+            "CREATE TABLE {} ({}{more}, PRIMARY KEY ({key})) WITHOUT ROWID",
+            table.name,
+            table.columns.join(", ")
+        ),
+        true => {
+            let (key, others) = table.columns.split_first().unwrap();
+            format!("CREATE TABLE {} ({key} INTEGER PRIMARY KEY, {}{more})", table.name, others.join(", "))
+        }
+    };
     connection.execute_batch("PRAGMA writable_schema = ON")?;
     let set = |name: &str, owner: &str, sql: &str| {
         connection
