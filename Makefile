@@ -26,7 +26,7 @@ help:
 	@echo "make demo    build everything and see the main job in all languages"
 	@echo "make test    every test, in every language"
 	@echo "make prove   the long form of every proof in docs/proof.md; hours"
-	@echo "make check   formatting, lints, generated files, examples in the docs"
+	@echo "make check   formatting, lints, generated files, examples in the docs, instructions of the hot calls"
 	@echo "make bench   ours beside the peers, in one run, into docs/benchmarks.md; ARGS='--quick', ARGS='python files'"
 	@echo "make dist    the packages, into dist/: wheel, source distribution, npm tarballs, archive for C and the command"
 	@echo "make install PREFIX=/usr/local DESTDIR=    the C library and the command; make uninstall removes them"
