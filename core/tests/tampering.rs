@@ -526,8 +526,11 @@ fn a_planted_schema_is_refused() {
         "CREATE VIEW v AS SELECT * FROM key",
         "CREATE TABLE more (x)",
         "CREATE TABLE more (x INTEGER PRIMARY KEY AUTOINCREMENT)",
-        "CREATE VIRTUAL TABLE more USING fts5(x)",
-        "CREATE VIRTUAL TABLE more USING rtree(a, b, c)",
+        // As a program does it whose SQLite has these modules; this one does not.
+        "PRAGMA writable_schema = ON; INSERT INTO sqlite_schema VALUES ('table', 'more', 'more', 0, \
+         'CREATE VIRTUAL TABLE more USING fts5(x)')",
+        "PRAGMA writable_schema = ON; INSERT INTO sqlite_schema VALUES ('table', 'more', 'more', 0, \
+         'CREATE VIRTUAL TABLE more USING rtree(a, b, c)')",
         "CREATE INDEX i ON key (kind)",
         "CREATE UNIQUE INDEX i ON key (purpose)",
         "ANALYZE",

@@ -44,6 +44,11 @@ fn planted_in_the_schema() {
             "{writable} UPDATE sqlite_schema SET sql = replace(sql, '{from}', '{to}') WHERE name = '{name}'"
         )
     };
+    // As a program plants it whose SQLite has the module; this one does not.
+    let virtual_table = |name: &str, using: &str| {
+        let sql = format!("CREATE VIRTUAL TABLE {name} USING {using}");
+        format!("{writable} INSERT INTO sqlite_schema VALUES ('table', '{name}', '{name}', 0, '{sql}')")
+    };
     let view =
         |table: &str| format!("ALTER TABLE {table} RENAME TO was; CREATE VIEW {table} AS SELECT * FROM was");
     let sqls = [
@@ -56,8 +61,8 @@ fn planted_in_the_schema() {
         view("entity"),
         "DROP TABLE quarantine; CREATE VIEW quarantine AS SELECT 'x' AS kind, 'x' AS id, 'x' AS reason, 0 AS created_at"
             .to_owned(),
-        "DROP TABLE audit; CREATE VIRTUAL TABLE audit USING fts5(sequence, record, hash)".to_owned(),
-        "CREATE VIRTUAL TABLE more USING fts5(x)".to_owned(),
+        format!("DROP TABLE audit; {}", virtual_table("audit", "fts5(sequence, record, hash)")),
+        virtual_table("more", "fts5(x)"),
         "ALTER TABLE key ADD COLUMN more TEXT AS (labels || key_id)".to_owned(),
         "ALTER TABLE audit ADD COLUMN more ANY DEFAULT 7".to_owned(),
         "CREATE INDEX i ON key (length(labels))".to_owned(),
