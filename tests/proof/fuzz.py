@@ -25,6 +25,8 @@ CARGO = os.environ.get("CARGO", "cargo")
 NATIVE = ROOT / "build" / "native.toml"
 TARGETS = [path.stem for path in sorted((FUZZ / "fuzz_targets").glob("*.rs"))]
 LARGEST, MOST = 2048, 200
+# What C compilers made for the first is taken for the second.
+LOCKS = [ROOT / "Cargo.lock", FUZZ / "Cargo.lock"]
 
 
 def short(targets: list[str], seed: int) -> int:
@@ -32,6 +34,9 @@ def short(targets: list[str], seed: int) -> int:
     folder = os.path.abspath(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
     environment = os.environ | {"CARGO_TARGET_DIR": folder}
     subprocess.run([sys.executable, ROOT / "tests" / "native.py"], check=True, env=environment)
+    for links in ("aws-lc-sys", "libsqlite3-sys"):
+        locked = {re.search(rf'name = "{links}"\nversion = (.*)', lock.read_text())[1] for lock in LOCKS}
+        assert len(locked) == 1, f"the locks have different versions of {links}, and the library is made once"
     build = [CARGO, "build", "--quiet", "--locked", "--manifest-path", FUZZ / "Cargo.toml", "--bin", "replay"]
     checked = ["--profile", "checked", "--config", ROOT / "tests" / "checked.toml", "--config", NATIVE]
     subprocess.run([*build, *checked], env=environment, check=True)
