@@ -114,9 +114,11 @@ pub fn slices<'a>(values: &'a [Option<Argument<'_>>]) -> Vec<Option<&'a [u8]>> {
     values.iter().map(|value| value.as_ref().map(Argument::as_slice)).collect()
 }
 
+/// As how many bytes a value counts besides its own, where a call's length is reckoned.
+pub const EACH: usize = 64;
+
 /// How long a call takes: as its values have bytes, and something for each.
 fn size<T: AsRef<[u8]>>(values: &[Option<T>]) -> usize {
-    const EACH: usize = 64;
     values.iter().map(|value| EACH + value.as_ref().map_or(0, |value| value.as_ref().len())).sum()
 }
 

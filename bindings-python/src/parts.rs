@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 
 use crate::arguments::{Argument, copied_plaintext};
+use crate::batch::EACH;
 use crate::calls::LongCalls;
 use crate::errors::Result;
 
@@ -12,8 +13,6 @@ use crate::errors::Result;
 const VALUES: usize = 256;
 /// How many bytes of plaintext; a value with more is sealed by itself.
 const BYTES: usize = 1 << 15;
-/// As how many bytes a value counts besides its own, where a call's length is reckoned.
-const EACH: usize = 64;
 
 /// Encrypts the values, which are read while the interpreter is held, sealed while others run, then built.
 pub fn seal<'py>(

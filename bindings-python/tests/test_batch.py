@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 import keyfold
@@ -139,6 +142,32 @@ def test_sizes_and_types_in_any_order(pii: keyfold.Key) -> None:
         with pytest.raises(keyfold.InvalidArgument) as caught:
             pii.encrypt_many(wrong)
         assert caught.value.index == place
+
+
+NO_MEMORY = """
+import resource, sys
+import keyfold
+store = keyfold.open(sys.argv[1], master_key=keyfold.generate_master_key(), create=True)
+key = store.create_key("pii") and store.key("pii")
+values = [bytes(3000)] * 60_000
+key.encrypt_many(values[:1000])
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + (60 << 20), resource.RLIM_INFINITY))
+for _ in range(2):
+    try:
+        key.encrypt_many(values)
+    except MemoryError:
+        print("MemoryError", flush=True)
+print(len(key.encrypt_many(values[:1000])))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="how much memory is used is asked of Linux")
+def test_without_memory(tmp_path: Path) -> None:
+    """No panic: a MemoryError, after which the process goes on."""
+    command = [sys.executable, "-c", NO_MEMORY, str(tmp_path / "s")]
+    ended = subprocess.run(command, capture_output=True, text=True)
+    assert (ended.stdout.split(), ended.stderr) == (["MemoryError", "MemoryError", "1000"], "")
 
 
 def test_what_the_caller_raises_comes_through(pii: keyfold.Key) -> None:
