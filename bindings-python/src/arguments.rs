@@ -270,7 +270,7 @@ impl<'py> Given<'py> {
     pub fn alone(&self, context: Option<&Bound<'_, PyAny>>) -> Option<&[u8]> {
         match (&self.0, context) {
             (None, None) => Some(&[]),
-            (Some(aad), None) => Some(aad.cast::<PyBytes>().ok()?.as_bytes()),
+            (Some(aad), None) => Some(aad.cast_exact::<PyBytes>().ok()?.as_bytes()),
             _ => None,
         }
     }

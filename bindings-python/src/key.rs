@@ -99,7 +99,7 @@ impl Key {
         aad: Given<'py>,
         context: Option<&Bound<'py, PyAny>>,
     ) -> Result<Bound<'py, PyBytes>> {
-        if let (Ok(plaintext), Some(aad)) = (plaintext.cast::<PyBytes>(), aad.alone(context)) {
+        if let (Ok(plaintext), Some(aad)) = (plaintext.cast_exact::<PyBytes>(), aad.alone(context)) {
             let plaintext = plaintext.as_bytes();
             if self.calls.would_be_short(plaintext.len() + aad.len()) {
                 return seal_short(py, &self.core, plaintext, aad);
@@ -125,7 +125,7 @@ impl Key {
         aad: Given<'py>,
         context: Option<&Bound<'py, PyAny>>,
     ) -> Result<Bound<'py, PyBytes>> {
-        if let (Ok(ciphertext), Some(aad)) = (ciphertext.cast::<PyBytes>(), aad.alone(context)) {
+        if let (Ok(ciphertext), Some(aad)) = (ciphertext.cast_exact::<PyBytes>(), aad.alone(context)) {
             let ciphertext = ciphertext.as_bytes();
             let known = ciphertext.first() == Some(&BYTES) && self.known.has(tag_of(ciphertext));
             if known && self.calls.would_be_short(ciphertext.len() + aad.len()) {

@@ -39,8 +39,7 @@ fn every_line_of_the_worked_example_is_true() {
     ];
     let derived = crate::store::derive(&key, "session cookies", 32).unwrap();
     let siv_key = SecretBytes::copied(&std::array::from_fn::<u8, 64, _>(|n| n as u8));
-    let mut body = *b"ada";
-    let iv = Siv::new(siv_key).unwrap().seal_in_place(&context, &mut body).unwrap();
+    let iv = Siv::new(siv_key).unwrap().seal(&context, b"ada", &mut body).unwrap();
     let deterministic = [&prefix(0x9f3c_2a17)[..], &iv, &body].concat();
     let code = [&prefix(0x9f3c_2a17)[..], &HmacKey::new(&key).mac(&[b"ada"])].concat();
     let lines =

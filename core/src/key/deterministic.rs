@@ -3,7 +3,6 @@
 
 use crate::error::Result;
 use crate::format::{Aad, PREFIX_LENGTH, prefix};
-use crate::key::plaintext::wipe;
 use crate::key::{Encryption, Key, overhead, snapshot, too_long, wrong_kind};
 use crate::keyring::{Material, Prefix, Version};
 use crate::limits;
@@ -25,7 +24,7 @@ impl Key {
             let readable = |version: &&Version| version.state.may_decrypt();
             let seal = |version: &Version| {
                 let material = snapshot.material(version)?;
-                let mut out = Vec::with_capacity(overhead(version.algorithm) + plaintext.len());
+                let mut out = vec![0; overhead(version.algorithm) + plaintext.len()];
                 seal(version, self.siv(version, &material)?, plaintext, aad.as_ref(), &mut out)?;
                 if version.prefix == Prefix::Raw {
                     out.drain(..PREFIX_LENGTH);
@@ -51,30 +50,15 @@ impl Encryption<'_> {
     /// [`Encryption::write`] of this kind; `out` has the ciphertext's length.
     pub(super) fn write_deterministic(&self, plaintext: &[u8], aad: &[u8], out: &mut [u8]) -> Result<()> {
         let (version, material) = snapshot(&self.loaded)?.encrypting()?;
-        let siv = self.key.siv(version, material)?;
-        let (head, rest) = out.split_at_mut(PREFIX_LENGTH);
-        let (iv, body) = rest.split_at_mut(TAG_LENGTH);
-        head.copy_from_slice(&prefix(version.row.tag));
-        body.copy_from_slice(plaintext);
-        let sealed = siv.seal_in_place(aad, body).inspect_err(|_| wipe(body))?;
-        iv.copy_from_slice(&sealed);
-        Ok(())
-    }
-
-    /// Appends the ciphertext to an empty buffer with room for it.
-    pub(super) fn append_deterministic(&self, plaintext: &[u8], aad: &[u8], out: &mut Vec<u8>) -> Result<()> {
-        let (version, material) = snapshot(&self.loaded)?.encrypting()?;
         seal(version, self.key.siv(version, material)?, plaintext, aad, out)
     }
 }
 
-/// Appends prefix, IV and ciphertext to an empty buffer.
-fn seal(version: &Version, siv: &Siv, plaintext: &[u8], aad: &[u8], out: &mut Vec<u8>) -> Result<()> {
-    const HEAD: usize = PREFIX_LENGTH + TAG_LENGTH;
-    out.extend_from_slice(&prefix(version.row.tag));
-    out.extend_from_slice(&[0; TAG_LENGTH]);
-    out.extend_from_slice(plaintext);
-    let sealed = siv.seal_in_place(aad, &mut out[HEAD..]).inspect_err(|_| wipe(out))?;
-    out[PREFIX_LENGTH..HEAD].copy_from_slice(&sealed);
+/// Writes prefix, IV and ciphertext.
+fn seal(version: &Version, siv: &Siv, plaintext: &[u8], aad: &[u8], out: &mut [u8]) -> Result<()> {
+    let (head, rest) = out.split_at_mut(PREFIX_LENGTH);
+    let (iv, body) = rest.split_at_mut(TAG_LENGTH);
+    head.copy_from_slice(&prefix(version.row.tag));
+    iv.copy_from_slice(&siv.seal(aad, plaintext, body)?);
     Ok(())
 }

@@ -16,8 +16,9 @@ use crate::format::{
 };
 use crate::keyring::{Entry, Loaded, Material, Meter, Snapshot, Version};
 use crate::limits;
-use crate::primitives::{Algorithm, KeyKind, TAG_LENGTH, draw_nonce};
+use crate::primitives::{Algorithm, KeyKind, TAG_LENGTH, draw_nonce_at};
 use crate::store::{Charge, KeyInfo, Shared};
+use crate::sys::clock::coarse_milliseconds;
 
 pub use batch::{
     Aads, BatchDecryption, BatchEncryption, BatchItem, OnError, Packed, PackedText, PlaintextBatch,
@@ -65,8 +66,11 @@ impl Key {
         let mut encryption = self.encryption()?;
         encryption.charge(plaintext.len())?;
         let length = encryption.length(plaintext.len())?;
+        // Asking the allocator for zeros takes longer, for what is short.
+        #[allow(clippy::slow_vector_initialization)]
         let mut out = Vec::with_capacity(length);
-        encryption.append(plaintext, aad.into(), &mut out)?;
+        out.resize(length, 0);
+        encryption.fill(plaintext, aad.into(), &mut out)?;
         Ok(out)
     }
 
@@ -146,10 +150,11 @@ impl Key {
     /// The current version, ready to encrypt into the caller's buffers.
     #[inline]
     pub fn encryption(&self) -> Result<Encryption<'_>> {
-        let loaded = self.shared.current(&self.entry)?;
+        let now = coarse_milliseconds();
+        let loaded = self.shared.current_at(now, &self.entry)?;
         self.shared.refuse_expired(snapshot(&loaded)?)?;
         self.shared.refuse_uncounted(snapshot(&loaded)?)?;
-        Ok(Encryption { key: self, loaded })
+        Ok(Encryption { key: self, loaded, now })
     }
 
     /// A ciphertext in bytes, taken apart and ready to be decrypted into the caller's buffer.
@@ -165,8 +170,8 @@ impl Key {
         let found = snapshot(&loaded)?;
         found.prepare(place)?;
         let parts = split(envelope.body, found.versions[place].algorithm);
-        let (nonce, body, tag) = parts.ok_or_else(|| self.decryption_failed())?;
-        Ok(Decryption { key: self, loaded, place, raw: false, nonce, body, tag })
+        let sealed = parts.ok_or_else(|| self.decryption_failed())?;
+        Ok(Decryption { key: self, loaded, place, raw: false, sealed })
     }
 
     /// As [`Key::decryption`], for what an imported version without a prefix may have sealed.
@@ -176,8 +181,8 @@ impl Key {
         let found = snapshot(&loaded)?;
         let place = self.prepare_raw(found)?;
         let parts = split(ciphertext, found.versions[place].algorithm);
-        let (nonce, body, tag) = parts.ok_or_else(|| self.decryption_failed())?;
-        Ok(Decryption { key: self, loaded, place, raw: true, nonce, body, tag })
+        let sealed = parts.ok_or_else(|| self.decryption_failed())?;
+        Ok(Decryption { key: self, loaded, place, raw: true, sealed })
     }
 
     /// Has the versions without a prefix ready. The place of one, whose algorithm is that of all: the import sees to it.
@@ -271,6 +276,8 @@ impl std::fmt::Debug for Key {
 pub struct Encryption<'a> {
     key: &'a Key,
     loaded: Loaded,
+    /// What the coarse clock said when it began.
+    now: u64,
 }
 
 impl Encryption<'_> {
@@ -290,10 +297,12 @@ impl Encryption<'_> {
     /// LimitExceeded, as the key's `on_limit` says.
     #[inline]
     pub fn write<'b>(&self, plaintext: &[u8], aad: impl Into<Aad<'b>>, out: &mut [u8]) -> Result<()> {
-        self.length(plaintext.len())?;
+        if plaintext.len() > limits::MESSAGE_BYTES {
+            return Err(too_long(self.key.id()));
+        }
         match self.key.charge(&self.loaded, limits::counted_messages(plaintext.len()))? {
             None => self.fill(plaintext, aad.into(), out),
-            Some(loaded) => Encryption { key: self.key, loaded }.fill(plaintext, aad.into(), out),
+            Some(loaded) => Encryption { loaded, ..*self }.fill(plaintext, aad.into(), out),
         }
     }
 
@@ -318,7 +327,7 @@ impl Encryption<'_> {
         let aad = aad.to_bytes()?;
         let mut nonce = [0u8; MAX_NONCE_LENGTH];
         let nonce = &mut nonce[..self.nonce_length()?];
-        draw_nonce(nonce)?;
+        draw_nonce_at(self.now, nonce)?;
         self.seal(nonce, plaintext, aad.as_ref(), out)
     }
 
@@ -347,19 +356,12 @@ impl Encryption<'_> {
         };
         let (head, rest) = out.split_at_mut(PREFIX_LENGTH);
         let (place, rest) = rest.split_at_mut(nonce.len());
-        let (body, tag) = rest.split_at_mut(plaintext.len());
+        let Some((body, tag)) = rest.split_last_chunk_mut() else {
+            return Err(self.does_not_fit(plaintext.len(), length));
+        };
         head.copy_from_slice(&prefix(version.row.tag));
         place.copy_from_slice(nonce);
-        body.copy_from_slice(plaintext);
-        match cipher.seal_in_place(nonce, aad, body) {
-            Ok(sealed) => tag.copy_from_slice(&sealed),
-            Err(failure) => {
-                // Nothing readable may stay behind in the caller's buffer.
-                plaintext::wipe(body);
-                return Err(failure.into());
-            }
-        }
-        Ok(())
+        Ok(cipher.seal(nonce, aad, plaintext, body, tag)?)
     }
 
     #[cold]
@@ -368,32 +370,6 @@ impl Encryption<'_> {
             Ok(length) => Error::invalid(format!("the ciphertext is {length} bytes, the buffer {out}")),
             Err(error) => error,
         }
-    }
-
-    /// Seals one message that was counted. Appends to an empty buffer with room for it, without filling that with zeros first.
-    #[inline]
-    fn append(&self, plaintext: &[u8], aad: Aad<'_>, out: &mut Vec<u8>) -> Result<()> {
-        let aad = aad.to_bytes()?;
-        let (version, material) = self.version()?;
-        let Material::Aead(cipher) = material else {
-            return self.append_deterministic(plaintext, aad.as_ref(), out);
-        };
-        let mut nonce = [0u8; MAX_NONCE_LENGTH];
-        let nonce = &mut nonce[..version.algorithm.nonce_length()];
-        draw_nonce(nonce)?;
-        out.extend_from_slice(&prefix(version.row.tag));
-        out.extend_from_slice(nonce);
-        out.extend_from_slice(plaintext);
-        let body = PREFIX_LENGTH + nonce.len();
-        match cipher.seal_in_place(nonce, aad.as_ref(), &mut out[body..]) {
-            Ok(tag) => out.extend_from_slice(&tag),
-            Err(failure) => {
-                plaintext::wipe(out);
-                out.clear();
-                return Err(failure.into());
-            }
-        }
-        Ok(())
     }
 
     /// The version that encrypts, and its material: one of the two kinds that encrypt.
@@ -415,44 +391,33 @@ pub struct Decryption<'a> {
     place: usize,
     /// Whether every version without a prefix is tried instead.
     raw: bool,
-    nonce: &'a [u8],
-    body: &'a [u8],
-    tag: &'a [u8],
+    sealed: Sealed<'a>,
 }
 
 impl Decryption<'_> {
     /// The length of the plaintext.
     #[inline]
     pub fn length(&self) -> usize {
-        self.body.len()
+        self.sealed.body.len()
     }
 
     /// Decrypts into `out`, which has [`Decryption::length`] bytes; on failure `out` is wiped.
     #[inline]
     pub fn write<'b>(&self, aad: impl Into<Aad<'b>>, out: &mut [u8]) -> Result<()> {
-        if out.len() != self.body.len() {
+        if out.len() != self.sealed.body.len() {
             return Err(Error::invalid(format!(
                 "the plaintext is {} bytes, the buffer {}",
-                self.body.len(),
+                self.sealed.body.len(),
                 out.len()
             )));
         }
-        let aad = aad.into().to_bytes()?;
-        out.copy_from_slice(self.body);
-        self.open(aad.as_ref(), out)
-    }
-
-    #[inline]
-    fn append(&self, aad: Aad<'_>, out: &mut Vec<u8>) -> Result<()> {
-        let aad = aad.to_bytes()?;
-        out.extend_from_slice(self.body);
-        self.open(aad.as_ref(), out)
+        self.open(aad.into().to_bytes()?.as_ref(), out)
     }
 
     #[inline]
     fn plaintext(&self, aad: Aad<'_>) -> Result<Plaintext> {
-        let mut out = Plaintext::with_capacity(self.length());
-        self.append(aad, out.buffer())?;
+        let mut out = Plaintext::zeroed(self.length());
+        self.open(aad.to_bytes()?.as_ref(), out.buffer())?;
         Ok(out)
     }
 
@@ -460,27 +425,24 @@ impl Decryption<'_> {
     fn open(&self, aad: &[u8], out: &mut [u8]) -> Result<()> {
         let found = snapshot(&self.loaded)?;
         if self.raw {
-            return open_raw(self.key, found, self.nonce, aad, self.body, out, self.tag);
+            return open_raw(self.key, found, aad, &self.sealed, out);
         }
-        open_under(self.key, &found.versions[self.place], self.nonce, aad, out, self.tag)
+        open_under(self.key, &found.versions[self.place], aad, &self.sealed, out)
     }
 }
 
-/// Decrypts `body` into `out` by one of the versions without a prefix, which are prepared; on failure `out` is wiped.
+/// What a version made, without its prefix.
+struct Sealed<'a> {
+    nonce: &'a [u8],
+    body: &'a [u8],
+    tag: &'a [u8],
+}
+
+/// Decrypts into `out` by one of the versions without a prefix, which are prepared; on failure `out` is wiped.
 #[cold]
-fn open_raw(
-    key: &Key,
-    snapshot: &Snapshot,
-    nonce: &[u8],
-    aad: &[u8],
-    body: &[u8],
-    out: &mut [u8],
-    tag: &[u8],
-) -> Result<()> {
+fn open_raw(key: &Key, snapshot: &Snapshot, aad: &[u8], sealed: &Sealed<'_>, out: &mut [u8]) -> Result<()> {
     for place in snapshot.raw_places() {
-        // A failed attempt has wiped it.
-        out.copy_from_slice(body);
-        match open_under(key, &snapshot.versions[place], nonce, aad, out, tag) {
+        match open_under(key, &snapshot.versions[place], aad, sealed, out) {
             Err(error) if error.kind() == ErrorKind::DecryptionFailed => {}
             outcome => return outcome,
         }
@@ -489,19 +451,13 @@ fn open_raw(
     Err(key.decryption_failed())
 }
 
-/// Decrypts `out` where it is, under a version that is prepared; on failure `out` is wiped.
+/// Decrypts into `out`, which is as long as the ciphertext, under a version that is prepared; on failure `out` is wiped.
 #[inline]
-fn open_under(
-    key: &Key,
-    version: &Version,
-    nonce: &[u8],
-    aad: &[u8],
-    out: &mut [u8],
-    tag: &[u8],
-) -> Result<()> {
+fn open_under(key: &Key, version: &Version, aad: &[u8], sealed: &Sealed<'_>, out: &mut [u8]) -> Result<()> {
+    let Sealed { nonce, body, tag } = sealed;
     let opened = match version.unwrapped() {
-        Some(Material::Aead(cipher)) => cipher.open_in_place(nonce, aad, out, tag),
-        Some(Material::Deterministic(siv)) => siv.open_in_place(aad, out, tag),
+        Some(Material::Aead(cipher)) => cipher.open(nonce, aad, body, tag, out),
+        Some(Material::Deterministic(siv)) => siv.open(aad, body, tag, out),
         _ => return Err(wrong_kind(key.id(), version.algorithm.kind(), "decrypt", &ENCRYPTING)),
     };
     opened.map_err(|_| key.decryption_failed())
@@ -513,16 +469,17 @@ const ENCRYPTING: [KeyKind; 2] = [KeyKind::Aead, KeyKind::Deterministic];
 /// That of XChaCha20-Poly1305 and XAES-256-GCM.
 const MAX_NONCE_LENGTH: usize = 24;
 
-/// Nonce, ciphertext and authentication tag, which is the IV of what is deterministic and comes first there; `None` where the bytes are too few or too many for a message.
+/// Takes apart what follows a prefix; `None` where the bytes are too few or too many for a message. What is
+/// deterministic has its IV for a tag, and that comes first.
 #[inline]
-fn split(bytes: &[u8], algorithm: Algorithm) -> Option<(&[u8], &[u8], &[u8])> {
+fn split(bytes: &[u8], algorithm: Algorithm) -> Option<Sealed<'_>> {
     let (nonce, rest) = bytes.split_at_checked(algorithm.nonce_length())?;
     let (body, tag) = if algorithm == Algorithm::Aes256Siv {
         rest.split_at_checked(TAG_LENGTH).map(|(tag, body)| (body, tag))?
     } else {
         rest.split_at_checked(rest.len().checked_sub(TAG_LENGTH)?)?
     };
-    (body.len() <= limits::MESSAGE_BYTES).then_some((nonce, body, tag))
+    (body.len() <= limits::MESSAGE_BYTES).then_some(Sealed { nonce, body, tag })
 }
 
 /// The error for an operation that keys of another kind are for.

@@ -8,6 +8,11 @@ use std::ops::Deref;
 pub struct Plaintext(Vec<u8>);
 
 impl Plaintext {
+    /// Zeros, to be written over.
+    pub(crate) fn zeroed(length: usize) -> Self {
+        Self(vec![0; length])
+    }
+
     /// Of its final size at once: growing would leave copies behind.
     pub(crate) fn with_capacity(length: usize) -> Self {
         Self(Vec::with_capacity(length))

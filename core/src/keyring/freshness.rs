@@ -55,7 +55,13 @@ impl Freshness {
 
     #[inline]
     pub(crate) fn need(&self) -> Need {
-        let age = self.age();
+        self.need_at(coarse_milliseconds())
+    }
+
+    /// As [`Freshness::need`], for who has just read the coarse clock.
+    #[inline]
+    pub(crate) fn need_at(&self, now: u64) -> Need {
+        let age = self.age(now);
         if age * 2 < self.interval {
             return Need::Nothing;
         }
@@ -79,11 +85,11 @@ impl Freshness {
 
     /// Whether what is held may still serve although a look failed.
     pub(crate) fn may_serve_stale(&self) -> bool {
-        self.age() < self.max_stale
+        self.age(coarse_milliseconds()) < self.max_stale
     }
 
-    fn age(&self) -> u64 {
-        coarse_milliseconds().saturating_sub(self.checked_at.load(Ordering::Acquire))
+    fn age(&self, now: u64) -> u64 {
+        now.saturating_sub(self.checked_at.load(Ordering::Acquire))
     }
 }
 

@@ -57,6 +57,43 @@ impl<B: Backend> CipherOf<B> {
         }
     }
 
+    /// Encrypts `plaintext` into `out`, which is as long, and puts the tag in its place. `nonce` has the algorithm's
+    /// length.
+    #[inline]
+    pub(crate) fn seal(
+        &self,
+        nonce: &[u8],
+        aad: &[u8],
+        plaintext: &[u8],
+        out: &mut [u8],
+        tag: &mut [u8; TAG_LENGTH],
+    ) -> Result<(), Failure> {
+        match &*self.expanded {
+            Expanded::GcmSiv(key) => key.seal(nonce, aad, plaintext, out, tag),
+            Expanded::Gcm(key) => key.seal(nonce, aad, plaintext, out, tag),
+            Expanded::Xaes(key) => key.seal(nonce, aad, plaintext, out, tag),
+            Expanded::XChaCha(key) => key.seal(nonce, aad, plaintext, out, tag),
+        }
+    }
+
+    /// Decrypts `ciphertext` into `out`, which is as long. Where it does not verify, `out` is wiped.
+    #[inline]
+    pub(crate) fn open(
+        &self,
+        nonce: &[u8],
+        aad: &[u8],
+        ciphertext: &[u8],
+        tag: &[u8],
+        out: &mut [u8],
+    ) -> Result<(), Forged> {
+        match &*self.expanded {
+            Expanded::GcmSiv(key) => key.open(nonce, aad, ciphertext, tag, out),
+            Expanded::Gcm(key) => key.open(nonce, aad, ciphertext, tag, out),
+            Expanded::Xaes(key) => key.open(nonce, aad, ciphertext, tag, out),
+            Expanded::XChaCha(key) => key.open(nonce, aad, ciphertext, tag, out),
+        }
+    }
+
     /// Decrypts `data` where it is. What does not verify is wiped, and a nonce or tag of the wrong length does
     /// not verify.
     #[inline]
@@ -95,11 +132,22 @@ mod tests {
                 assert_eq!(cipher.seal_in_place(&[2; 40][..length], b"", &mut data), Err(Failure));
                 assert_eq!(cipher.open_in_place(&[2; 40][..length], b"", &mut data, &[3; 16]), Err(Forged));
                 assert_eq!(data, [0; 5], "{algorithm} wipes");
+                let nonce = &[2; 40][..length];
+                let (mut out, mut tag) = ([7; 5], [0; TAG_LENGTH]);
+                assert_eq!(cipher.seal(nonce, b"", b"12345", &mut out, &mut tag), Err(Failure));
+                assert_eq!(cipher.open(nonce, b"", b"12345", &[3; 16], &mut out), Err(Forged));
+                assert_eq!(out, [0; 5], "{algorithm} wipes");
             }
             let nonce = &[2; 24][..algorithm.nonce_length()];
             let tag = cipher.seal_in_place(nonce, b"", &mut []).unwrap();
             for length in 0..TAG_LENGTH {
                 assert_eq!(cipher.open_in_place(nonce, b"", &mut [], &tag[..length]), Err(Forged));
+            }
+            for length in [4, 6] {
+                let (mut out, mut tag) = (vec![7; length], [0; TAG_LENGTH]);
+                assert_eq!(cipher.seal(nonce, b"", b"12345", &mut out, &mut tag), Err(Failure));
+                assert_eq!(cipher.open(nonce, b"", b"12345", &tag, &mut out), Err(Forged));
+                assert_eq!(out, vec![0; length], "{algorithm} wipes");
             }
             let longer = [&tag[..], &[0]].concat();
             assert_eq!(cipher.open_in_place(nonce, b"", &mut [], &longer), Err(Forged));

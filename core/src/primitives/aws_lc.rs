@@ -2,6 +2,7 @@
 
 use aws_lc_rs::aead::{AES_256_GCM, AES_256_GCM_SIV, Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::cipher::{AES_256, EncryptingKey, UnboundCipherKey};
+use aws_lc_rs::error::Unspecified;
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use aws_lc_rs::{digest, hmac};
 use zeroize::Zeroize;
@@ -47,7 +48,22 @@ macro_rules! aead_key {
 
             #[inline]
             fn seal_in_place(&self, nonce: &[u8], aad: &[u8], data: &mut [u8]) -> Result<[u8; 16], Failure> {
-                seal(&self.0, nonce, aad, data)
+                seal_in_place(&self.0, nonce, aad, data)
+            }
+
+            #[inline]
+            fn seal(
+                &self,
+                nonce: &[u8],
+                aad: &[u8],
+                plaintext: &[u8],
+                out: &mut [u8],
+                tag: &mut [u8; 16],
+            ) -> Result<(), Failure> {
+                let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| Failure)?;
+                let sealed =
+                    self.0.seal_out_of_place_scatter(nonce, Aad::from(aad), plaintext, out, &[], tag);
+                sealed.map_err(|_| Failure)
             }
 
             #[inline]
@@ -58,7 +74,25 @@ macro_rules! aead_key {
                 data: &mut [u8],
                 tag: &[u8],
             ) -> Result<(), Forged> {
-                open(&self.0, nonce, aad, data, tag)
+                let opened = Nonce::try_assume_unique_for_key(nonce).and_then(|nonce| {
+                    self.0.open_in_place_separate_tag(nonce, Aad::from(aad), tag, data).map(drop)
+                });
+                wiped_unless(opened, data)
+            }
+
+            #[inline]
+            fn open(
+                &self,
+                nonce: &[u8],
+                aad: &[u8],
+                ciphertext: &[u8],
+                tag: &[u8],
+                out: &mut [u8],
+            ) -> Result<(), Forged> {
+                let opened = Nonce::try_assume_unique_for_key(nonce).and_then(|nonce| {
+                    self.0.open_separate_gather(nonce, Aad::from(aad), ciphertext, tag, out)
+                });
+                wiped_unless(opened, out)
             }
         }
     };
@@ -72,18 +106,16 @@ aead_key!(ChaCha, CHACHA20_POLY1305);
 const KEY_FITS: &str = "a key of 32 bytes is accepted";
 
 #[inline]
-fn seal(key: &LessSafeKey, nonce: &[u8], aad: &[u8], data: &mut [u8]) -> Result<[u8; 16], Failure> {
+fn seal_in_place(key: &LessSafeKey, nonce: &[u8], aad: &[u8], data: &mut [u8]) -> Result<[u8; 16], Failure> {
     let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| Failure)?;
     let tag = key.seal_in_place_separate_tag(nonce, Aad::from(aad), data).map_err(|_| Failure)?;
     tag.as_ref().try_into().map_err(|_| Failure)
 }
 
 #[inline]
-fn open(key: &LessSafeKey, nonce: &[u8], aad: &[u8], data: &mut [u8], tag: &[u8]) -> Result<(), Forged> {
-    let opened = Nonce::try_assume_unique_for_key(nonce)
-        .and_then(|nonce| key.open_in_place_separate_tag(nonce, Aad::from(aad), tag, data).map(|_| ()));
+fn wiped_unless(opened: Result<(), Unspecified>, out: &mut [u8]) -> Result<(), Forged> {
     opened.map_err(|_| {
-        data.zeroize();
+        out.zeroize();
         Forged
     })
 }

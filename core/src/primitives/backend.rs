@@ -41,8 +41,28 @@ pub(crate) trait AeadKey: Send + Sync + Sized {
     /// Encrypts `data` where it is, and returns the tag.
     fn seal_in_place(&self, nonce: &[u8], aad: &[u8], data: &mut [u8]) -> Result<[u8; 16], Failure>;
 
+    /// Encrypts `plaintext` into `out`, which is as long, and puts the tag in its place.
+    fn seal(
+        &self,
+        nonce: &[u8],
+        aad: &[u8],
+        plaintext: &[u8],
+        out: &mut [u8],
+        tag: &mut [u8; 16],
+    ) -> Result<(), Failure>;
+
     /// Decrypts `data` where it is. What does not verify is wiped.
     fn open_in_place(&self, nonce: &[u8], aad: &[u8], data: &mut [u8], tag: &[u8]) -> Result<(), Forged>;
+
+    /// Decrypts `ciphertext` into `out`, which is as long. Where it does not verify, `out` is wiped.
+    fn open(
+        &self,
+        nonce: &[u8],
+        aad: &[u8],
+        ciphertext: &[u8],
+        tag: &[u8],
+        out: &mut [u8],
+    ) -> Result<(), Forged>;
 }
 
 /// An expanded key of a block cipher.

@@ -43,7 +43,7 @@ pub(crate) use hpke::{
 pub(crate) use identity::{Identity, verify_signature};
 pub(crate) use mac::{Authenticator, HmacKey};
 pub(crate) use password::{Argon2Cost, DEFAULT_PBKDF2_ROUNDS, argon2id, pbkdf2_sha256};
-pub(crate) use random::{draw_nonce, random_bytes};
+pub(crate) use random::{draw_nonce, draw_nonce_at, random_bytes};
 pub(crate) use shamir::{SecretShare, combine_shares, split_secret};
 pub(crate) use siv::Siv;
 pub(crate) use stream::{HEADER_LENGTH, Header, SEGMENT_LENGTH, Segments};

@@ -3,6 +3,7 @@
 use aes::Aes256;
 use aes::cipher::{Block, BlockCipherEncrypt};
 use aes_gcm::Aes256Gcm;
+use aes_gcm::aead::inout::InOutBuf;
 use aes_gcm::aead::{AeadInOut, KeyInit, Tag};
 use aes_gcm_siv::Aes256GcmSiv;
 use chacha20poly1305::ChaCha20Poly1305;
@@ -50,19 +51,57 @@ impl<A: AeadInOut + KeyInit + Send + Sync> AeadKey for A {
     }
 
     #[inline]
+    fn seal(
+        &self,
+        nonce: &[u8],
+        aad: &[u8],
+        plaintext: &[u8],
+        out: &mut [u8],
+        tag: &mut [u8; 16],
+    ) -> Result<(), Failure> {
+        let nonce = nonce.try_into().map_err(|_| Failure)?;
+        let data = InOutBuf::new(plaintext, out).map_err(|_| Failure)?;
+        let sealed = self.encrypt_inout_detached(nonce, aad, data).map_err(|_| Failure)?;
+        *tag = sealed.as_slice().try_into().map_err(|_| Failure)?;
+        Ok(())
+    }
+
+    #[inline]
     fn open_in_place(&self, nonce: &[u8], aad: &[u8], data: &mut [u8], tag: &[u8]) -> Result<(), Forged> {
-        open(self, nonce, aad, data, tag).ok_or_else(|| {
+        open(self, nonce, aad, data.into(), tag).ok_or_else(|| {
             data.zeroize();
+            Forged
+        })
+    }
+
+    #[inline]
+    fn open(
+        &self,
+        nonce: &[u8],
+        aad: &[u8],
+        ciphertext: &[u8],
+        tag: &[u8],
+        out: &mut [u8],
+    ) -> Result<(), Forged> {
+        let data = InOutBuf::new(ciphertext, out).ok();
+        data.and_then(|data| open(self, nonce, aad, data, tag)).ok_or_else(|| {
+            out.zeroize();
             Forged
         })
     }
 }
 
 #[inline]
-fn open<A: AeadInOut>(key: &A, nonce: &[u8], aad: &[u8], data: &mut [u8], tag: &[u8]) -> Option<()> {
+fn open<A: AeadInOut>(
+    key: &A,
+    nonce: &[u8],
+    aad: &[u8],
+    data: InOutBuf<'_, '_, u8>,
+    tag: &[u8],
+) -> Option<()> {
     let nonce = nonce.try_into().ok()?;
     let tag: &Tag<A> = tag.try_into().ok()?;
-    key.decrypt_inout_detached(nonce, aad, data.into(), tag).ok()
+    key.decrypt_inout_detached(nonce, aad, data, tag).ok()
 }
 
 impl BlockKey for Aes256 {

@@ -18,7 +18,13 @@ pub(crate) fn random_bytes(out: &mut [u8]) -> Result<(), Failure> {
 /// call. It reseeds in a forked child, after a second, and after a mebibyte.
 #[inline]
 pub(crate) fn draw_nonce(out: &mut [u8]) -> Result<(), Failure> {
-    let drawn = GENERATOR.try_with(|generator| Some(generator.try_borrow_mut().ok()?.draw(out)));
+    draw_nonce_at(clock::coarse_milliseconds(), out)
+}
+
+/// As [`draw_nonce`], for who has just read [`clock::coarse_milliseconds`].
+#[inline]
+pub(crate) fn draw_nonce_at(now: u64, out: &mut [u8]) -> Result<(), Failure> {
+    let drawn = GENERATOR.try_with(|generator| Some(generator.try_borrow_mut().ok()?.draw(now, out)));
     match drawn {
         Ok(Some(result)) => result,
         // The thread is ending, or a signal handler interrupted a draw.
@@ -55,17 +61,27 @@ impl Generator {
     }
 
     #[inline]
-    fn draw(&mut self, out: &mut [u8]) -> Result<(), Failure> {
+    fn draw(&mut self, now: u64, out: &mut [u8]) -> Result<(), Failure> {
         let epoch = fork::epoch();
-        let now = clock::coarse_milliseconds();
-        if epoch != self.epoch || now.wrapping_sub(self.seeded_at) >= RESEED_MILLISECONDS {
+        // Whoever read the clock may have done so before another draw of this thread.
+        if epoch != self.epoch || now.saturating_sub(self.seeded_at) >= RESEED_MILLISECONDS {
             self.reseed(epoch, now)?;
         }
         if out.len() <= BUFFER - self.used {
-            self.hand_out(out);
+            // Copies of a known length are moves, which the cipher's loads do not have to wait for as for memcpy's.
+            match out.len() {
+                12 => self.hand_out_exactly::<12>(out),
+                24 => self.hand_out_exactly::<24>(out),
+                _ => self.hand_out(out),
+            }
             return Ok(());
         }
         self.draw_across_buffers(out)
+    }
+
+    #[inline]
+    fn hand_out_exactly<const LENGTH: usize>(&mut self, out: &mut [u8]) {
+        self.hand_out(&mut out[..LENGTH]);
     }
 
     #[cold]
@@ -83,7 +99,7 @@ impl Generator {
     }
 
     /// Moves bytes from the buffer, which has enough, to `out`.
-    #[inline]
+    #[inline(always)]
     fn hand_out(&mut self, out: &mut [u8]) {
         let taken = &mut self.buffer[self.used..self.used + out.len()];
         out.copy_from_slice(taken);
@@ -171,7 +187,7 @@ mod tests {
     #[test]
     fn bytes_are_erased_as_they_are_handed_out() {
         let mut generator = Generator::new();
-        generator.draw(&mut [0; 100]).unwrap();
+        generator.draw(clock::coarse_milliseconds(), &mut [0; 100]).unwrap();
         assert!(generator.buffer[..132].iter().all(|byte| *byte == 0));
         assert!(generator.buffer[132..].iter().any(|byte| *byte != 0));
         assert_eq!(generator.used, 132);
@@ -180,9 +196,9 @@ mod tests {
     #[test]
     fn each_buffer_has_a_key_of_its_own() {
         let mut generator = Generator::new();
-        generator.draw(&mut [0; 1]).unwrap();
+        generator.draw(clock::coarse_milliseconds(), &mut [0; 1]).unwrap();
         let first = generator.key;
-        generator.draw(&mut [0; BUFFER]).unwrap();
+        generator.draw(clock::coarse_milliseconds(), &mut [0; BUFFER]).unwrap();
         assert_ne!(generator.key, first);
     }
 
@@ -190,10 +206,10 @@ mod tests {
     fn it_reseeds_with_age_after_a_fork_and_after_many_bytes() {
         let mut generator = Generator::new();
         let mut reseeds_after = |change: fn(&mut Generator)| {
-            generator.draw(&mut [0; 1]).unwrap();
+            generator.draw(clock::coarse_milliseconds(), &mut [0; 1]).unwrap();
             change(&mut generator);
             let before = generator.made;
-            generator.draw(&mut vec![0; BUFFER - 32]).unwrap();
+            generator.draw(clock::coarse_milliseconds(), &mut vec![0; BUFFER - 32]).unwrap();
             generator.made < before
         };
         assert!(!reseeds_after(|generator| generator.made = 2 * BUFFER));
@@ -206,6 +222,10 @@ mod tests {
             generator.epoch += 1;
         }));
         assert!(reseeds_after(|generator| generator.made = RESEED_BYTES));
+        // Where the clock was read before the last seed.
+        let (seeded_at, made) = (generator.seeded_at, generator.made);
+        generator.draw(seeded_at - 1, &mut [0; 1]).unwrap();
+        assert_eq!((generator.seeded_at, generator.made), (seeded_at, made));
     }
 
     /// A destructor that runs after the generator's own still draws.

@@ -4,6 +4,7 @@
 //! message expands the key anew: 60 ns, which is less than a lock and its trouble at forks would cost.
 
 use aes_siv::KeyInit;
+use aes_siv::aead::inout::InOutBuf;
 use aes_siv::siv::Aes256Siv;
 use zeroize::Zeroize;
 
@@ -20,28 +21,49 @@ impl Siv {
         (key.len() == KEY_LENGTH).then_some(Self(key))
     }
 
-    /// Encrypts `data` where it is, and returns the synthetic IV that authenticates it.
-    pub(crate) fn seal_in_place(&self, aad: &[u8], data: &mut [u8]) -> Result<[u8; 16], Failure> {
-        self.seal(&[aad], data)
+    /// Encrypts `plaintext` into `out`, which is as long, and returns the synthetic IV that authenticates it.
+    pub(crate) fn seal(&self, aad: &[u8], plaintext: &[u8], out: &mut [u8]) -> Result<[u8; 16], Failure> {
+        self.seal_elements(&[aad], plaintext, out)
     }
 
-    /// Decrypts `data` where it is. What does not verify is wiped, and an IV of the wrong length does not verify.
-    pub(crate) fn open_in_place(&self, aad: &[u8], data: &mut [u8], iv: &[u8]) -> Result<(), Forged> {
-        self.open(&[aad], data, iv)
+    /// Decrypts `ciphertext` into `out`, which is as long. Where it does not verify, `out` is wiped, and an IV of the
+    /// wrong length does not verify.
+    pub(crate) fn open(
+        &self,
+        aad: &[u8],
+        ciphertext: &[u8],
+        iv: &[u8],
+        out: &mut [u8],
+    ) -> Result<(), Forged> {
+        self.open_elements(&[aad], ciphertext, iv, out)
     }
 
-    pub(super) fn seal(&self, elements: &[&[u8]], data: &mut [u8]) -> Result<[u8; 16], Failure> {
+    /// With any number of elements, as the published vectors have them.
+    pub(super) fn seal_elements(
+        &self,
+        elements: &[&[u8]],
+        plaintext: &[u8],
+        out: &mut [u8],
+    ) -> Result<[u8; 16], Failure> {
+        let data = InOutBuf::new(plaintext, out).map_err(|_| Failure)?;
         let mut cipher = self.expanded().ok_or(Failure)?;
-        let iv = cipher.encrypt_inout_detached(elements, data.into()).map_err(|_| Failure)?;
+        let iv = cipher.encrypt_inout_detached(elements, data).map_err(|_| Failure)?;
         Ok(iv.into())
     }
 
-    pub(super) fn open(&self, elements: &[&[u8]], data: &mut [u8], iv: &[u8]) -> Result<(), Forged> {
+    pub(super) fn open_elements(
+        &self,
+        elements: &[&[u8]],
+        ciphertext: &[u8],
+        iv: &[u8],
+        out: &mut [u8],
+    ) -> Result<(), Forged> {
         let opened = iv.try_into().ok().zip(self.expanded()).and_then(|(iv, mut cipher)| {
-            cipher.decrypt_inout_detached(elements, (&mut *data).into(), iv).ok()
+            let data = InOutBuf::new(ciphertext, &mut *out).ok()?;
+            cipher.decrypt_inout_detached(elements, data, iv).ok()
         });
         opened.ok_or_else(|| {
-            data.zeroize();
+            out.zeroize();
             Forged
         })
     }
@@ -69,9 +91,9 @@ mod tests {
     fn openssl_with_one_element() {
         let key: [u8; 64] = std::array::from_fn(|place| place as u8);
         let sealed = |aad: &[u8], message: &[u8]| {
-            let mut data = message.to_vec();
-            let iv = siv(&key).seal_in_place(aad, &mut data).unwrap();
-            [&iv[..], &data].concat().iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+            let mut out = vec![0; message.len()];
+            let iv = siv(&key).seal(aad, message, &mut out).unwrap();
+            [&iv[..], &out].concat().iter().map(|byte| format!("{byte:02x}")).collect::<String>()
         };
         assert_eq!(sealed(b"", b""), "6ff5b8ef53fc365606cd3ea047374885");
         assert_eq!(sealed(b"", b"x"), "88c07f717ba671023974b23b3bd47a3b33");
@@ -86,12 +108,12 @@ mod tests {
     fn every_bit_counts() {
         let key = siv(&[7; 64]);
         for length in [0, 1, 15, 16, 17, 40] {
-            let mut data = vec![5; length];
-            let iv = key.seal_in_place(b"aad", &mut data).unwrap();
+            let mut data = vec![0; length];
+            let iv = key.seal(b"aad", &vec![5; length], &mut data).unwrap();
             let opens = |key: &Siv, aad: &[u8], data: &[u8], iv: &[u8]| {
-                let mut data = data.to_vec();
-                let opened = key.open_in_place(aad, &mut data, iv).is_ok();
-                assert!(data.iter().all(|byte| *byte == if opened { 5 } else { 0 }));
+                let mut out = vec![9; data.len()];
+                let opened = key.open(aad, data, iv, &mut out).is_ok();
+                assert!(out.iter().all(|byte| *byte == if opened { 5 } else { 0 }));
                 opened
             };
             assert!(opens(&key, b"aad", &data, &iv));

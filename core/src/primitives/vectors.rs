@@ -9,7 +9,7 @@ use shake::digest::{ExtendableOutput, Update, XofReader};
 
 use super::aead::{CipherOf, TAG_LENGTH};
 use super::algorithm::Algorithm;
-use super::backend::{AeadKey, Backend, Forged, MacKey, SignatureKey};
+use super::backend::{AeadKey, Backend, Failure, Forged, MacKey, SignatureKey};
 use super::hash::{hkdf, mac};
 use super::hpke::hpke_public_key;
 use super::identity::verify;
@@ -274,11 +274,12 @@ fn rfc_5297_aes_256_siv() {
         let aad: Vec<Vec<u8>> = test["aad"].as_array().unwrap().iter().map(bytes).collect();
         let [aad] = &aad[..] else { panic!("we have one element") };
         let (plaintext, sealed) = (bytes(&test["plaintext"]), bytes(&test["sealed"]));
-        let mut data = plaintext.clone();
-        let iv = key.seal_in_place(aad, &mut data).unwrap();
-        assert_eq!([&iv[..], &data].concat(), sealed);
-        assert_eq!(key.open_in_place(aad, &mut data, &iv), Ok(()));
-        assert_eq!(data, plaintext);
+        let mut out = vec![0; plaintext.len()];
+        let iv = key.seal(aad, &plaintext, &mut out).unwrap();
+        assert_eq!([&iv[..], &out].concat(), sealed);
+        let mut opened = vec![0; out.len()];
+        assert_eq!(key.open(aad, &out, &iv, &mut opened), Ok(()));
+        assert_eq!(opened, plaintext);
     }
     assert_eq!(tests(&file).len(), 1);
     report("rfc5297-aes256-siv", 1);
@@ -425,30 +426,50 @@ fn check_aead<B: Backend>(algorithm: Algorithm, file: &Value) -> usize {
     tests.len()
 }
 
-/// Ciphertext, then tag.
+/// Ciphertext, then tag: the same where it is written elsewhere as where the plaintext was.
 pub(super) fn seal<B: Backend>(cipher: &CipherOf<B>, nonce: &[u8], aad: &[u8], plaintext: &[u8]) -> Vec<u8> {
-    let mut sealed = plaintext.to_vec();
-    let tag = cipher.seal_in_place(nonce, aad, &mut sealed).unwrap();
-    sealed.extend(tag);
-    sealed
+    sealed(
+        plaintext,
+        |data| cipher.seal_in_place(nonce, aad, data),
+        |out, tag| cipher.seal(nonce, aad, plaintext, out, tag),
+    )
 }
 
 /// As [`seal`], with a backend's own key.
 pub(super) fn seal_with(key: &impl AeadKey, nonce: &[u8], aad: &[u8], plaintext: &[u8]) -> Vec<u8> {
+    sealed(
+        plaintext,
+        |data| key.seal_in_place(nonce, aad, data),
+        |out, tag| key.seal(nonce, aad, plaintext, out, tag),
+    )
+}
+
+fn sealed(
+    plaintext: &[u8],
+    in_place: impl FnOnce(&mut [u8]) -> Result<[u8; TAG_LENGTH], Failure>,
+    elsewhere: impl FnOnce(&mut [u8], &mut [u8; TAG_LENGTH]) -> Result<(), Failure>,
+) -> Vec<u8> {
     let mut sealed = plaintext.to_vec();
-    let tag = key.seal_in_place(nonce, aad, &mut sealed).unwrap();
+    let tag = in_place(&mut sealed).unwrap();
+    let (mut out, mut other) = (vec![9; plaintext.len()], [9; TAG_LENGTH]);
+    elsewhere(&mut out, &mut other).unwrap();
+    assert_eq!((&out, other), (&sealed, tag));
     sealed.extend(tag);
     sealed
 }
 
-/// Opens ciphertext and tag, and sees to it that nothing is left of what does not verify.
+/// Opens ciphertext and tag, in place and elsewhere, and sees to it that nothing is left of what does not verify.
 pub(super) fn open<B: Backend>(
     cipher: &CipherOf<B>,
     nonce: &[u8],
     aad: &[u8],
     sealed: &[u8],
 ) -> Result<Vec<u8>, Forged> {
-    opened(sealed, |data, tag| cipher.open_in_place(nonce, aad, data, tag))
+    opened(
+        sealed,
+        |data, tag| cipher.open_in_place(nonce, aad, data, tag),
+        |data, tag, out| cipher.open(nonce, aad, data, tag, out),
+    )
 }
 
 /// As [`open`], with a backend's own key.
@@ -458,16 +479,22 @@ pub(super) fn open_with(
     aad: &[u8],
     sealed: &[u8],
 ) -> Result<Vec<u8>, Forged> {
-    opened(sealed, |data, tag| key.open_in_place(nonce, aad, data, tag))
+    opened(
+        sealed,
+        |data, tag| key.open_in_place(nonce, aad, data, tag),
+        |data, tag, out| key.open(nonce, aad, data, tag, out),
+    )
 }
 
 fn opened(
     sealed: &[u8],
-    open: impl FnOnce(&mut [u8], &[u8]) -> Result<(), Forged>,
+    in_place: impl FnOnce(&mut [u8], &[u8]) -> Result<(), Forged>,
+    elsewhere: impl FnOnce(&[u8], &[u8], &mut [u8]) -> Result<(), Forged>,
 ) -> Result<Vec<u8>, Forged> {
-    let (data, tag) = sealed.split_at(sealed.len() - TAG_LENGTH);
-    let mut data = data.to_vec();
-    let opened = open(&mut data, tag);
+    let (ciphertext, tag) = sealed.split_at(sealed.len() - TAG_LENGTH);
+    let (mut data, mut out) = (ciphertext.to_vec(), vec![9; ciphertext.len()]);
+    let opened = in_place(&mut data, tag);
+    assert_eq!((elsewhere(ciphertext, tag, &mut out), &out), (opened, &data));
     if opened.is_err() {
         assert!(data.iter().all(|byte| *byte == 0), "what does not verify is wiped");
     }

@@ -23,18 +23,46 @@ impl<B: Backend> AeadKey for Xaes<B> {
 
     #[inline]
     fn seal_in_place(&self, nonce: &[u8], aad: &[u8], data: &mut [u8]) -> Result<[u8; 16], Failure> {
-        let (salt, nonce) = nonce.split_first_chunk().ok_or(Failure)?;
-        self.message_key(salt)?.seal_in_place(nonce, aad, data)
+        let (key, nonce) = self.split(nonce)?;
+        key.seal_in_place(nonce, aad, data)
+    }
+
+    #[inline]
+    fn seal(
+        &self,
+        nonce: &[u8],
+        aad: &[u8],
+        plaintext: &[u8],
+        out: &mut [u8],
+        tag: &mut [u8; 16],
+    ) -> Result<(), Failure> {
+        let (key, nonce) = self.split(nonce)?;
+        key.seal(nonce, aad, plaintext, out, tag)
     }
 
     #[inline]
     fn open_in_place(&self, nonce: &[u8], aad: &[u8], data: &mut [u8], tag: &[u8]) -> Result<(), Forged> {
-        let key = nonce.split_first_chunk().ok_or(Failure).and_then(|(salt, _)| self.message_key(salt));
-        let Ok(key) = key else {
+        let Ok((key, nonce)) = self.split(nonce) else {
             data.zeroize();
             return Err(Forged);
         };
-        key.open_in_place(&nonce[SALT_LENGTH..], aad, data, tag)
+        key.open_in_place(nonce, aad, data, tag)
+    }
+
+    #[inline]
+    fn open(
+        &self,
+        nonce: &[u8],
+        aad: &[u8],
+        ciphertext: &[u8],
+        tag: &[u8],
+        out: &mut [u8],
+    ) -> Result<(), Forged> {
+        let Ok((key, nonce)) = self.split(nonce) else {
+            out.zeroize();
+            return Err(Forged);
+        };
+        key.open(nonce, aad, ciphertext, tag, out)
     }
 }
 
@@ -42,6 +70,13 @@ impl<B: Backend> AeadKey for Xaes<B> {
 const SALT_LENGTH: usize = 12;
 
 impl<B: Backend> Xaes<B> {
+    /// The message's key, and the nonce to use it with.
+    #[inline]
+    fn split<'a>(&self, nonce: &'a [u8]) -> Result<(Wiped<B::Gcm>, &'a [u8]), Failure> {
+        let (salt, nonce) = nonce.split_first_chunk().ok_or(Failure)?;
+        Ok((self.message_key(salt)?, nonce))
+    }
+
     /// The key for messages with this salt: two blocks of NIST SP 800-108r1 in counter mode with CMAC.
     #[inline]
     fn message_key(&self, salt: &[u8; SALT_LENGTH]) -> Result<Wiped<B::Gcm>, Failure> {

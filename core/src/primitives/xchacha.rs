@@ -25,12 +25,41 @@ impl<B: Backend> AeadKey for XChaCha<B> {
     }
 
     #[inline]
+    fn seal(
+        &self,
+        nonce: &[u8],
+        aad: &[u8],
+        plaintext: &[u8],
+        out: &mut [u8],
+        tag: &mut [u8; 16],
+    ) -> Result<(), Failure> {
+        let (key, nonce) = self.message_key(nonce).ok_or(Failure)?;
+        key.seal(&nonce, aad, plaintext, out, tag)
+    }
+
+    #[inline]
     fn open_in_place(&self, nonce: &[u8], aad: &[u8], data: &mut [u8], tag: &[u8]) -> Result<(), Forged> {
         let Some((key, nonce)) = self.message_key(nonce) else {
             data.zeroize();
             return Err(Forged);
         };
         key.open_in_place(&nonce, aad, data, tag)
+    }
+
+    #[inline]
+    fn open(
+        &self,
+        nonce: &[u8],
+        aad: &[u8],
+        ciphertext: &[u8],
+        tag: &[u8],
+        out: &mut [u8],
+    ) -> Result<(), Forged> {
+        let Some((key, nonce)) = self.message_key(nonce) else {
+            out.zeroize();
+            return Err(Forged);
+        };
+        key.open(&nonce, aad, ciphertext, tag, out)
     }
 }
 

@@ -139,7 +139,7 @@ impl Shared {
     /// The keyring's entry of a key, loaded when it is first asked for.
     pub(crate) fn entry(&self, key_id: &str) -> Result<Arc<Entry>> {
         check_key_id(key_id)?;
-        self.ensure_fresh()?;
+        self.ensure_fresh(coarse_milliseconds())?;
         self.noting(Event::new(USE_KEY).key(key_id), self.load_entry(key_id))
     }
 
@@ -161,7 +161,13 @@ impl Shared {
     /// The entry's snapshot, as new as `refresh_interval` promises. The hot path: three atomic loads and a clock.
     #[inline]
     pub(crate) fn current(&self, entry: &Entry) -> Result<Loaded> {
-        self.ensure_fresh()?;
+        self.current_at(coarse_milliseconds(), entry)
+    }
+
+    /// As [`Shared::current`], for who has just read the coarse clock.
+    #[inline]
+    pub(crate) fn current_at(&self, now: u64, entry: &Entry) -> Result<Loaded> {
+        self.ensure_fresh(now)?;
         if entry.verified() < self.freshness.generation() {
             self.noting(Event::new(USE_KEY).key(entry.key_id()), self.reload(entry))?;
         }
@@ -367,8 +373,8 @@ impl Shared {
     }
 
     #[inline]
-    fn ensure_fresh(&self) -> Result<()> {
-        match self.freshness.need() {
+    fn ensure_fresh(&self, now: u64) -> Result<()> {
+        match self.freshness.need_at(now) {
             Need::Nothing => Ok(()),
             need => self.refresh(need),
         }

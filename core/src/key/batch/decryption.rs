@@ -3,7 +3,7 @@
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Envelope, Scratch, TEXT_PREFIX, decode_ciphertext_into};
 use crate::key::plaintext::wipe;
-use crate::key::{Key, open_raw, open_under, snapshot, split};
+use crate::key::{Key, Sealed, open_raw, open_under, snapshot, split};
 use crate::keyring::{Loaded, Snapshot, Version};
 use crate::limits;
 
@@ -41,9 +41,7 @@ pub struct BatchItem<'a> {
     /// Where an imported version without a prefix may have sealed it: all of them are tried.
     raw: Option<&'a Snapshot>,
     aad: &'a [u8],
-    nonce: &'a [u8],
-    body: &'a [u8],
-    tag: &'a [u8],
+    sealed: Sealed<'a>,
 }
 
 impl Key {
@@ -152,8 +150,8 @@ impl BatchDecryption<'_> {
         };
         let version = &snapshot.versions[place];
         let parts = split(sealed, version.algorithm);
-        let (nonce, body, tag) = parts.ok_or_else(|| key.decryption_failed())?;
-        Ok(BatchItem { key, index, version, raw, aad: self.aads.of(index)?, nonce, body, tag })
+        let sealed = parts.ok_or_else(|| key.decryption_failed())?;
+        Ok(BatchItem { key, index, version, raw, aad: self.aads.of(index)?, sealed })
     }
 
     /// Appends a plaintext to a buffer with room for it; on failure the buffer is as it was.
@@ -164,7 +162,7 @@ impl BatchDecryption<'_> {
             return Err(self.key.decryption_failed().with_index(index));
         }
         let item = self.item(index, ciphertext)?;
-        out.extend_from_slice(item.body);
+        out.resize(start + item.length(), 0);
         let opened = &mut out[start..];
         let outcome = item.open(opened);
         if outcome.is_ok() && !(text && std::str::from_utf8(opened).is_err()) {
@@ -180,29 +178,28 @@ impl BatchItem<'_> {
     /// The length of the plaintext.
     #[inline]
     pub fn length(&self) -> usize {
-        self.body.len()
+        self.sealed.body.len()
     }
 
     /// Decrypts into `out`, which has [`BatchItem::length`] bytes; on failure `out` is wiped.
     #[inline]
     pub fn write(&self, out: &mut [u8]) -> Result<()> {
-        if out.len() != self.body.len() {
+        if out.len() != self.sealed.body.len() {
             return Err(Error::invalid(format!(
                 "the plaintext is {} bytes, the buffer {}",
-                self.body.len(),
+                self.sealed.body.len(),
                 out.len()
             ))
             .with_index(self.index));
         }
-        out.copy_from_slice(self.body);
         self.open(out)
     }
 
     #[inline]
     fn open(&self, out: &mut [u8]) -> Result<()> {
         let opened = match self.raw {
-            None => open_under(self.key, self.version, self.nonce, self.aad, out, self.tag),
-            Some(snapshot) => open_raw(self.key, snapshot, self.nonce, self.aad, self.body, out, self.tag),
+            None => open_under(self.key, self.version, self.aad, &self.sealed, out),
+            Some(snapshot) => open_raw(self.key, snapshot, self.aad, &self.sealed, out),
         };
         opened.map_err(|error| error.with_index(self.index))
     }

@@ -115,11 +115,11 @@ fn aes_siv_cmac() {
             }
             let key = key.unwrap();
             let elements = [&test.aad[..], &test.nonce[..]];
-            let mut data = test.ct.to_vec();
-            let opened = key.open(&elements, &mut data, &test.tag);
+            let mut data = vec![9; test.ct.len()];
+            let opened = key.open_elements(&elements, &test.ct, &test.tag, &mut data);
             if test.result == TestResult::Valid {
                 assert_eq!((opened, &data[..]), (Ok(()), &test.pt[..]), "test {}", test.tc_id);
-                let iv = key.seal(&elements, &mut data).unwrap();
+                let iv = key.seal_elements(&elements, &test.pt, &mut data).unwrap();
                 assert_eq!((&iv[..], &data[..]), (&test.tag[..], &test.ct[..]), "test {}", test.tc_id);
             } else {
                 assert_eq!((opened, data), (Err(Forged), vec![0; test.ct.len()]), "test {}", test.tc_id);
