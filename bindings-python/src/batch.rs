@@ -2,11 +2,12 @@
 
 use keyfold::{Aad, Aads, Error, OnError, limits};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList, PyString};
+use pyo3::types::PyList;
 
 use crate::arguments::{Argument, Binding, Given, all_items, bytes, items, sealed_text, text};
 use crate::calls::LongCalls;
 use crate::errors::{Result, exception, invalid};
+use crate::made::{new_bytes, new_text};
 use crate::parts;
 
 /// What the values are bound to, as it was given: one for all or one for each.
@@ -69,6 +70,14 @@ impl<'a, 'py> Places<'a, 'py> {
 }
 
 impl Bindings<'_> {
+    /// As how many bytes a value counts besides its own, where a call's length is reckoned.
+    fn each(&self) -> usize {
+        EACH + match self {
+            Bindings::One(binding) => binding.size(),
+            Bindings::Each(bindings) => bindings.iter().map(Binding::size).max().unwrap_or(0),
+        }
+    }
+
     /// Runs a call with them as the core takes them.
     fn with<T>(&self, run: impl FnOnce(Aads<'_>) -> T) -> T {
         match self {
@@ -114,12 +123,13 @@ pub fn slices<'a>(values: &'a [Option<Argument<'_>>]) -> Vec<Option<&'a [u8]>> {
     values.iter().map(|value| value.as_ref().map(Argument::as_slice)).collect()
 }
 
-/// As how many bytes a value counts besides its own, where a call's length is reckoned.
-pub const EACH: usize = 64;
+/// As how many bytes the work on an empty value counts.
+const EACH: usize = 64;
 
-/// How long a call takes: as its values have bytes, and something for each.
-fn size<T: AsRef<[u8]>>(values: &[Option<T>]) -> usize {
-    values.iter().map(|value| EACH + value.as_ref().map_or(0, |value| value.as_ref().len())).sum()
+/// How long a call takes: as its values have bytes, and something for each, what it is bound to included.
+fn size<T: AsRef<[u8]>>(values: &[Option<T>], bindings: &Bindings<'_>) -> usize {
+    let each = bindings.each();
+    values.iter().map(|value| each + value.as_ref().map_or(0, |value| value.as_ref().len())).sum()
 }
 
 /// Encrypts many values.
@@ -133,7 +143,8 @@ pub fn seal_many<'py>(
     let given = all_items(given, "values", "a list of bytes and None", limits::BATCH)?;
     let each = places.each()?;
     let bindings = places.read(&each)?;
-    bindings.with(|aads| parts::seal(py, calls, key.batch_encryption(aads, given.len())?, &given))
+    let each = bindings.each();
+    bindings.with(|aads| parts::seal(py, calls, key.batch_encryption(aads, given.len())?, &given, each))
 }
 
 /// Encrypts many texts.
@@ -148,10 +159,10 @@ pub fn seal_many_text<'py>(
     let each = places.each()?;
     let bindings = places.read(&each)?;
     let values = read(&given, |value| text(value, "plaintext"))?;
-    let packed =
-        bindings.with(|aads| calls.sized(py, size(&values), || key.encrypt_many_text(&values, aads)))?;
-    let sealed = |sealed: Option<&str>| sealed.map(|sealed| PyString::new(py, sealed));
-    Ok(PyList::new(py, packed.iter().map(sealed))?)
+    let size = size(&values, &bindings);
+    let packed = bindings.with(|aads| calls.sized(py, size, || key.encrypt_many_text(&values, aads)))?;
+    let sealed = |sealed: Option<&str>| sealed.map(|sealed| new_text(py, sealed)).transpose();
+    Ok(PyList::new(py, packed.iter().map(sealed).collect::<PyResult<Vec<_>>>()?)?)
 }
 
 /// Decrypts many ciphertexts. It may look for newer versions, so others run meanwhile.
@@ -169,7 +180,7 @@ pub fn open_many<'py>(
     let values = read(&given, |value| Argument::ciphertext(value, "ciphertext"))?;
     let values = slices(&values);
     let opened = bindings.with(|aads| calls.long(py, || key.decrypt_many(&values, aads, on_error)))?;
-    list(py, opened.iter().map(|item| item.map(|opened| opened.map(|bytes| PyBytes::new(py, bytes)))))
+    list(py, opened.iter(), |bytes| new_bytes(py, bytes))
 }
 
 /// Decrypts many text forms.
@@ -187,18 +198,19 @@ pub fn open_many_text<'py>(
     let values = read(&given, sealed_text)?;
     let opened = bindings.with(|aads| calls.long(py, || key.decrypt_many_text(&values, aads, on_error)))?;
     let texts = (0..opened.len()).map(|place| opened.text(place));
-    list(py, texts.map(|item| item.map(|opened| opened.map(|text| PyString::new(py, text)))))
+    list(py, texts, |text| new_text(py, text))
 }
 
 /// A list of what was opened, with exceptions where something was not.
-fn list<'a, 'py, T>(
+fn list<'a, 'py, T, U>(
     py: Python<'py>,
-    items: impl ExactSizeIterator<Item = std::result::Result<Option<Bound<'py, T>>, &'a Error>>,
+    items: impl ExactSizeIterator<Item = std::result::Result<Option<T>, &'a Error>>,
+    made: impl Fn(T) -> PyResult<Bound<'py, U>>,
 ) -> Result<Bound<'py, PyList>> {
     let mut all = Vec::with_capacity(items.len());
     for item in items {
         all.push(match item {
-            Ok(opened) => opened.map(Bound::into_any),
+            Ok(opened) => opened.map(&made).transpose()?.map(Bound::into_any),
             Err(error) => Some(exception(py, error)?.into_value(py).into_bound(py).into_any()),
         });
     }

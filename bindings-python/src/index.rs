@@ -2,13 +2,14 @@
 
 use keyfold::{IndexOptions, IndexReport, limits};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList, PyMapping, PyString, PyTuple};
+use pyo3::types::{PyList, PyMapping, PyString, PyTuple};
 
 use crate::arguments::{Argument, Given, bytes, count, each_item, items, refused, text};
 use crate::batch::{read, slices};
 use crate::calls::{LongCalls, sized};
 use crate::errors::{Result, invalid};
 use crate::infos;
+use crate::made::new_bytes;
 
 /// What many of them are given as.
 const VALUES: &str = "a list of text, bytes and None";
@@ -59,8 +60,8 @@ pub fn many<'py>(
     let values = read(&values, indexed)?;
     let values = slices(&values);
     let packed = calls.long(py, || key.blind_index_many(&values, field, options))?;
-    let index = |index: Option<&[u8]>| index.map(|index| PyBytes::new(py, index));
-    Ok(PyList::new(py, packed.iter().map(index).collect::<Vec<_>>())?)
+    let index = |index: Option<&[u8]>| index.map(|index| new_bytes(py, index)).transpose();
+    Ok(PyList::new(py, packed.iter().map(index).collect::<PyResult<Vec<_>>>()?)?)
 }
 
 /// Fields with their values; `None` where one of the values is.

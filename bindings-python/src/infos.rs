@@ -9,7 +9,9 @@ use keyfold::{
 };
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBytes, PyDict, PyTuple, PyType};
+use pyo3::types::{PyDict, PyTuple, PyType};
+
+use crate::made::new_bytes;
 
 macro_rules! info {
     ($py:ident, $class:literal { $($field:ident: $value:expr),* $(,)? }) => {{
@@ -204,7 +206,7 @@ pub fn quarantined<'py>(py: Python<'py>, one: &Quarantined) -> PyResult<Bound<'p
 }
 
 pub fn keyset<'py>(py: Python<'py>, keyset: &Keyset) -> PyResult<Bound<'py, PyAny>> {
-    info!(py, "Keyset" { data: PyBytes::new(py, &keyset.bytes), losses: PyTuple::new(py, &keyset.losses)? })
+    info!(py, "Keyset" { data: new_bytes(py, &keyset.bytes)?, losses: PyTuple::new(py, &keyset.losses)? })
 }
 
 pub fn backup_info<'py>(py: Python<'py>, info: &BackupInfo) -> PyResult<Bound<'py, PyAny>> {

@@ -13,6 +13,7 @@ use crate::calls::{LONG_BYTES, LongCalls, caught};
 use crate::errors::Result;
 use crate::index::{self, Fields, indexed};
 use crate::infos;
+use crate::made::{new_bytes, new_text};
 use crate::stream::{Reader, StreamDecryptor, StreamEncryptor, Teller, Writer};
 
 /// What a ciphertext in bytes begins with.
@@ -69,8 +70,8 @@ impl Key {
 impl Key {
     /// The key's name in its store.
     #[getter]
-    fn id<'py>(&self, py: Python<'py>) -> Bound<'py, PyString> {
-        PyString::new(py, self.core.id())
+    fn id<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyString>> {
+        new_text(py, self.core.id())
     }
 
     /// The key's metadata, as this process uses it now.
@@ -155,7 +156,7 @@ impl Key {
         let binding = Binding::new(&aad, context)?;
         let size = plaintext.len() + binding.size();
         let sealed = self.calls.sized(py, size, || self.core.encrypt_text(plaintext, binding.aad()))?;
-        Ok(PyString::new(py, &sealed))
+        Ok(new_text(py, &sealed)?)
     }
 
     /// Decrypts a text form to text.
@@ -177,7 +178,7 @@ impl Key {
         let plaintext = self.decrypting(py, ciphertext.as_bytes(), &binding, || {
             self.core.decrypt_text(ciphertext, binding.aad())
         })?;
-        Ok(PyString::new(py, &plaintext))
+        Ok(new_text(py, &plaintext)?)
     }
 
     /// Moves a ciphertext to the current version: bytes to bytes, text to text.
@@ -200,12 +201,12 @@ impl Key {
             let moved = self.decrypting(py, sealed.as_bytes(), &binding, || {
                 self.core.reencrypt_text(sealed, binding.aad())
             })?;
-            return Ok(PyString::new(py, &moved).into_any());
+            return Ok(new_text(py, &moved)?.into_any());
         }
         let sealed = Argument::ciphertext(ciphertext, "ciphertext")?;
         let sealed = sealed.as_slice();
         let moved = self.decrypting(py, sealed, &binding, || self.core.reencrypt(sealed, binding.aad()))?;
-        Ok(PyBytes::new(py, &moved).into_any())
+        Ok(new_bytes(py, &moved)?.into_any())
     }
 
     /// Whether a ciphertext, in bytes or as text, was made by another version than the current one.
@@ -322,7 +323,7 @@ impl Key {
         let binding = Binding::new(&aad, context)?;
         let plaintext = plaintext.as_slice();
         let found = self.calls.long(py, || self.core.search_ciphertexts(plaintext, binding.aad()))?;
-        Ok(PyList::new(py, found.iter().map(|sealed| PyBytes::new(py, sealed)))?)
+        list(py, &found)
     }
 
     /// The message authentication code of the data (HMAC) under the current version.
@@ -340,7 +341,7 @@ impl Key {
         let (data, raw) = (bytes(data, "data")?, is_raw(&raw)?);
         let data = data.as_slice();
         let make = || if raw { self.core.mac_raw(data) } else { self.core.mac(data) };
-        Ok(PyBytes::new(py, &self.calls.sized(py, data.len(), make)?))
+        Ok(new_bytes(py, &self.calls.sized(py, data.len(), make)?)?)
     }
 
     /// Returns where `mac` of any version of this key gave this code for this data, and raises where not.
@@ -550,7 +551,7 @@ impl Key {
         let value = indexed(value)?;
         let value = value.as_slice();
         let index = self.calls.sized(py, value.len(), || self.core.blind_index(value, field, &options))?;
-        Ok(Some(PyBytes::new(py, &index)))
+        Ok(Some(new_bytes(py, &index)?))
     }
 
     /// The indexes under all live versions of the index root, newest first: search for any of them.
@@ -579,7 +580,7 @@ impl Key {
         let value = indexed(value)?;
         let value = value.as_slice();
         let found = self.calls.sized(py, value.len(), || self.core.blind_indexes(value, field, &options))?;
-        Ok(Some(indexes(py, &found)?))
+        Ok(Some(list(py, &found)?))
     }
 
     /// `blind_index` of many values in one call. What is None stays None.
@@ -625,7 +626,7 @@ impl Key {
         let options = index::options(&kind, length, &bits, &normalize)?;
         Fields::new(values)?.with(|values, size| {
             let index = self.calls.sized(py, size, || self.core.blind_index_compound(values, &options))?;
-            Ok(PyBytes::new(py, &index))
+            Ok(new_bytes(py, &index)?)
         })
     }
 
@@ -649,7 +650,7 @@ impl Key {
         let options = index::options(&kind, length, &bits, &normalize)?;
         Fields::new(values)?.with(|values, size| {
             let found = self.calls.sized(py, size, || self.core.blind_indexes_compound(values, &options))?;
-            indexes(py, &found)
+            list(py, &found)
         })
     }
 
@@ -674,7 +675,7 @@ pub fn seal<'py>(
     let length = encryption.length(plaintext.len())?;
     let long = plaintext.len() + binding.size() > LONG_BYTES;
     let write = |out: &mut [u8]| caught(|| encryption.write(plaintext, binding.aad(), out));
-    new_bytes(py, length, |out| if long { py.detach(|| write(out)) } else { write(out) })
+    filled_bytes(py, length, |out| if long { py.detach(|| write(out)) } else { write(out) })
 }
 
 /// As [`seal`], for what is short, bound to bytes, and waits for nothing.
@@ -688,7 +689,7 @@ fn seal_short<'py>(
     caught(|| {
         let encryption = key.encryption()?;
         let length = encryption.length(plaintext.len())?;
-        Ok(new_bytes(py, length, |out| encryption.write(plaintext, Aad::Raw(aad), out)))
+        Ok(filled_bytes(py, length, |out| encryption.write(plaintext, Aad::Raw(aad), out)))
     })?
 }
 
@@ -703,19 +704,20 @@ pub fn open_bytes<'py>(
 ) -> Result<Bound<'py, PyBytes>> {
     if ciphertext.first() != Some(&BYTES) {
         let plaintext = py.detach(|| caught(|| key.decrypt(ciphertext, binding.aad())))?;
-        return Ok(PyBytes::new(py, &plaintext));
+        return Ok(new_bytes(py, &plaintext)?);
     }
     let tag = tag_of(ciphertext);
     let decryption = if known.is_some_and(|known| known.has(tag)) {
         calls.short(py, || key.decryption(ciphertext))?
     } else {
         let decryption = py.detach(|| caught(|| key.decryption(ciphertext)))?;
-        known.inspect(|known| known.add(tag));
+        // One without a prefix has no tag: these bytes are of its nonce.
+        known.filter(|_| !decryption.is_raw()).inspect(|known| known.add(tag));
         decryption
     };
     let long = ciphertext.len() + binding.size() > LONG_BYTES;
     let write = |out: &mut [u8]| caught(|| decryption.write(binding.aad(), out));
-    new_bytes(py, decryption.length(), |out| if long { py.detach(|| write(out)) } else { write(out) })
+    filled_bytes(py, decryption.length(), |out| if long { py.detach(|| write(out)) } else { write(out) })
 }
 
 /// As [`open_bytes`], for what is short, bound to bytes, and waits for nothing: bytes, of a version known here.
@@ -731,7 +733,7 @@ fn open_short<'py>(
         // Used where it is: to move it takes a tenth of the call.
         let decryption = key.decryption(ciphertext);
         if let Ok(decryption) = &decryption {
-            opened = Some(new_bytes(py, decryption.length(), |out| decryption.write(Aad::Raw(aad), out)));
+            opened = Some(filled_bytes(py, decryption.length(), |out| decryption.write(Aad::Raw(aad), out)));
         }
         decryption.map(drop)
     })?;
@@ -740,7 +742,7 @@ fn open_short<'py>(
 
 /// New bytes of this length, unless what fills them fails.
 #[inline]
-fn new_bytes<'py>(
+fn filled_bytes<'py>(
     py: Python<'py>,
     length: usize,
     fill: impl FnOnce(&mut [u8]) -> keyfold::Result<()>,
@@ -798,8 +800,9 @@ fn tag_of_text(ciphertext: &[u8]) -> Option<u32> {
     }
 }
 
-fn indexes<'py>(py: Python<'py>, found: &[Vec<u8>]) -> Result<Bound<'py, PyList>> {
-    Ok(PyList::new(py, found.iter().map(|index| PyBytes::new(py, index)))?)
+fn list<'py>(py: Python<'py>, found: &[Vec<u8>]) -> Result<Bound<'py, PyList>> {
+    let made = found.iter().map(|one| new_bytes(py, one)).collect::<PyResult<Vec<_>>>()?;
+    Ok(PyList::new(py, made)?)
 }
 
 fn is_raw(raw: &Given<'_>) -> Result<bool> {

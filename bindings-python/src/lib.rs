@@ -13,6 +13,7 @@ mod errors;
 mod index;
 mod infos;
 mod key;
+mod made;
 mod master_key;
 mod parts;
 mod store;
@@ -30,6 +31,7 @@ mod _native {
     use crate::calls::sized;
     use crate::errors::Result;
     use crate::index;
+    use crate::made::{new_bytes, new_text};
 
     #[pymodule_export]
     use crate::key::Key;
@@ -50,7 +52,7 @@ mod _native {
     /// A new master key: 32 random bytes as base64 text.
     #[pyfunction]
     fn generate_master_key(py: Python<'_>) -> Result<Bound<'_, PyString>> {
-        Ok(PyString::new(py, &keyfold::generate_master_key()?))
+        Ok(new_text(py, &keyfold::generate_master_key()?)?)
     }
 
     /// Whether the value has the shape of a ciphertext, as bytes or as text. A hint, not a proof.
@@ -70,7 +72,7 @@ mod _native {
     fn to_text<'py>(py: Python<'py>, value: &Bound<'py, PyAny>) -> Result<Bound<'py, PyString>> {
         let argument = bytes(value, "value")?;
         let bytes = argument.as_slice();
-        Ok(PyString::new(py, &sized(py, bytes.len(), || Ok(keyfold::to_text(bytes)))?))
+        Ok(new_text(py, &sized(py, bytes.len(), || Ok(keyfold::to_text(bytes)))?)?)
     }
 
     /// The bytes of a text form.
@@ -79,7 +81,7 @@ mod _native {
     #[pyfunction]
     fn from_text<'py>(py: Python<'py>, value: &Bound<'py, PyAny>) -> Result<Bound<'py, PyBytes>> {
         let text = text(value, "value")?;
-        Ok(PyBytes::new(py, &sized(py, text.len(), || keyfold::from_text(text))?))
+        Ok(new_bytes(py, &sized(py, text.len(), || keyfold::from_text(text))?)?)
     }
 
     /// What a blind index of these values, text or bytes, would tell whoever reads its column. Opens no store.

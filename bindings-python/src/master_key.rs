@@ -7,6 +7,7 @@ use pyo3::types::{PyList, PyString, PyTuple};
 use crate::arguments::{bytes, count, refused, shown_type, text};
 use crate::calls::caught;
 use crate::errors::{Result, WrongAnswer, invalid};
+use crate::made::new_text;
 
 /// A passphrase as master key: text that a person remembers, made expensive to guess.
 ///
@@ -72,8 +73,8 @@ impl RecoveryKey {
     }
 
     /// The text to print: "kfr1-" and 11 groups of six characters. Whoever reads it can open the store.
-    fn reveal<'py>(&self, py: Python<'py>) -> Bound<'py, PyString> {
-        PyString::new(py, &self.0.reveal())
+    fn reveal<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyString>> {
+        new_text(py, &self.0.reveal())
     }
 
     fn __repr__(&self) -> &'static str {
@@ -102,7 +103,8 @@ impl Shares {
 
     /// The texts to hand out: "kfs1-" and 13 groups of six characters each.
     fn reveal<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        PyList::new(py, self.0.reveal().iter().map(|share| PyString::new(py, share)))
+        let shares = self.0.reveal();
+        PyList::new(py, shares.iter().map(|share| new_text(py, share)).collect::<PyResult<Vec<_>>>()?)
     }
 
     fn __repr__(&self) -> &'static str {

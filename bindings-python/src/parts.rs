@@ -5,9 +5,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 
 use crate::arguments::{Argument, copied_plaintext};
-use crate::batch::EACH;
 use crate::calls::LongCalls;
 use crate::errors::Result;
+use crate::made::new_bytes;
 
 /// How many values are read, sealed and built at a time.
 const VALUES: usize = 256;
@@ -20,11 +20,13 @@ pub fn seal<'py>(
     calls: &LongCalls,
     batch: BatchEncryption<'_>,
     given: &Bound<'py, PyTuple>,
+    each: usize,
 ) -> Result<Bound<'py, PyList>> {
     let mut sealing = Sealing {
         py,
         calls,
         batch,
+        each,
         scratch: Vec::new(),
         sealed: Vec::with_capacity(given.len()),
         total_checked: false,
@@ -80,6 +82,8 @@ struct Sealing<'a, 'py> {
     py: Python<'py>,
     calls: &'a LongCalls,
     batch: BatchEncryption<'a>,
+    /// As how many bytes a value counts besides its own.
+    each: usize,
     /// Ciphertexts on their way, and nothing else.
     scratch: Vec<u8>,
     sealed: Vec<Option<Bound<'py, PyBytes>>>,
@@ -89,7 +93,7 @@ struct Sealing<'a, 'py> {
 impl Sealing<'_, '_> {
     /// Seals all of a part, which is empty afterwards.
     fn part(&mut self, part: &mut Part<'_>) -> Result<()> {
-        let Self { py, calls, batch, scratch, sealed, .. } = self;
+        let Self { py, calls, batch, each, scratch, sealed, .. } = self;
         let (first, values) = (sealed.len(), &part.values);
         let overhead = batch.length(0)?;
         let length = |value: &Argument<'_>| overhead + value.as_slice().len();
@@ -97,7 +101,7 @@ impl Sealing<'_, '_> {
         if scratch.len() < all {
             scratch.resize(all, 0);
         }
-        calls.sized(*py, part.bytes + EACH * values.len(), || {
+        calls.sized(*py, part.bytes + *each * values.len(), || {
             let mut rest = &mut scratch[..];
             for (place, value) in (first..).zip(values) {
                 if let Some(value) = value {
@@ -114,11 +118,7 @@ impl Sealing<'_, '_> {
             if let Some(value) = value {
                 let (bytes, others) = rest.split_at(length(value));
                 rest = others;
-                // `PyBytes::new` panics where there is no memory.
-                made = Some(PyBytes::new_with(*py, bytes.len(), |out| {
-                    out.copy_from_slice(bytes);
-                    Ok(())
-                })?);
+                made = Some(new_bytes(*py, bytes)?);
             }
             sealed.push(made);
         }
@@ -138,12 +138,12 @@ impl Sealing<'_, '_> {
 
     /// Seals one long value, into the bytes object that the caller gets.
     fn alone(&mut self, value: &[u8]) -> Result<()> {
-        let Self { py, calls, batch, sealed, .. } = self;
+        let Self { py, calls, batch, each, sealed, .. } = self;
         let place = sealed.len();
         let length = batch.length(value.len()).map_err(|error| error.with_index(place))?;
         let mut written = Ok(());
         let bytes = PyBytes::new_with(*py, length, |out| {
-            written = calls.sized(*py, length, || batch.write(place, value, out));
+            written = calls.sized(*py, length + *each, || batch.write(place, value, out));
             Ok(())
         })?;
         written?;

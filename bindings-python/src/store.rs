@@ -15,6 +15,7 @@ use crate::errors::{Result, invalid};
 use crate::index::scope;
 use crate::infos;
 use crate::key::{Key, open_bytes, seal};
+use crate::made::new_bytes;
 use crate::master_key::read_master_key;
 use crate::transfer::{self, Pages, Protection};
 
@@ -309,7 +310,7 @@ impl Store {
     ) -> Result<Bound<'py, PyBytes>> {
         let (scope, version) = (self::scope(purpose, key_id)?, optional_version(version)?);
         let salt = self.calls.long(py, || self.core.get_index_salt(scope, version))?;
-        Ok(PyBytes::new(py, &salt))
+        Ok(new_bytes(py, &salt)?)
     }
 
     fn derive_key<'py>(
@@ -324,7 +325,7 @@ impl Store {
         let length = count(length, "length", "an integer, 1 to 8160")?;
         let version = optional_version(version)?;
         let derived = self.calls.long(py, || self.core.derive_key(key_id, purpose, length, version))?;
-        Ok(PyBytes::new(py, &derived))
+        Ok(new_bytes(py, &derived)?)
     }
 
     fn recipients<'py>(&self, py: Python<'py>) -> Result<Vec<Bound<'py, PyAny>>> {
@@ -456,7 +457,7 @@ impl Store {
         version: Option<&Bound<'py, PyAny>>,
     ) -> Result<Bound<'py, PyBytes>> {
         let (key_id, version) = (text(key_id, "key_id")?, optional_version(version)?);
-        Ok(PyBytes::new(py, &self.calls.long(py, || self.core.get_data_key(key_id, version))?))
+        Ok(new_bytes(py, &self.calls.long(py, || self.core.get_data_key(key_id, version))?)?)
     }
 
     fn get_encryption_key<'py>(

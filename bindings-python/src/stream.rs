@@ -17,6 +17,7 @@ use pyo3::types::{PyBytes, PyInt, PyType};
 use crate::arguments::{bytes, callable, refused, shown_type};
 use crate::calls::LongCalls;
 use crate::errors::{Result, WrongAnswer, invalid};
+use crate::made::new_bytes;
 
 /// How often a long call looks whether it was interrupted.
 const LOOK: Duration = Duration::from_millis(100);
@@ -87,7 +88,7 @@ impl Writer {
 impl Write for Writer {
     fn write(&mut self, part: &[u8]) -> io::Result<usize> {
         Python::attach(|py| {
-            let copy = PyBytes::new(py, part);
+            let copy = new_bytes(py, part).map_err(|error| raised(py, error))?;
             let answer = self.write.bind(py).call1((copy,)).map_err(|error| raised(py, error))?;
             if answer.is_none() {
                 return match self.raw {
@@ -266,8 +267,8 @@ fn push<'py, T: Send>(
         run(core, &mut out)?;
         Ok(out)
     })?;
-    let copy = PyBytes::new(py, &out);
+    let copy = new_bytes(py, &out);
     out.fill(0);
     black_box(&mut out);
-    Ok(copy)
+    Ok(copy?)
 }

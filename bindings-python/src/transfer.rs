@@ -7,12 +7,13 @@ use keyfold::{
     KeysetProtection, RestoreOptions,
 };
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyString};
+use pyo3::types::PyString;
 
 use crate::arguments::{Argument, boolean, bytes, callable, duration, optional_text, path, refused, text};
 use crate::calls::sized;
 use crate::errors::{Result, invalid};
 use crate::infos;
+use crate::made::{new_bytes, new_text};
 use crate::master_key::read_master_key;
 
 /// The name of an encoding.
@@ -126,8 +127,8 @@ pub fn import_keyset(key: CreateKey, rotate: bool) -> ImportKeyset {
 /// A key in the encoding that was asked for.
 pub fn exported<'py>(py: Python<'py>, key: &ExportedKey) -> Result<Bound<'py, PyAny>> {
     match key {
-        ExportedKey::Bytes(key) => Ok(PyBytes::new(py, key).into_any()),
-        ExportedKey::Text(key) => Ok(PyString::new(py, key).into_any()),
+        ExportedKey::Bytes(key) => Ok(new_bytes(py, key)?.into_any()),
+        ExportedKey::Text(key) => Ok(new_text(py, key)?.into_any()),
         _ => Err(invalid("this build does not know the encoding")),
     }
 }

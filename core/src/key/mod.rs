@@ -401,6 +401,12 @@ impl Decryption<'_> {
         self.sealed.body.len()
     }
 
+    /// Whether no version was found by a prefix, so that every imported version without one is tried.
+    #[inline]
+    pub fn is_raw(&self) -> bool {
+        self.raw
+    }
+
     /// Decrypts into `out`, which has [`Decryption::length`] bytes; on failure `out` is wiped.
     #[inline]
     pub fn write<'b>(&self, aad: impl Into<Aad<'b>>, out: &mut [u8]) -> Result<()> {
