@@ -9,7 +9,8 @@ pub(crate) struct Encoding(Vec<u8>);
 
 impl Encoding {
     pub(crate) fn new(label: &str) -> Self {
-        Self(Vec::with_capacity(256)).text(label)
+        // Most keys' rows fit, with a version and an index root.
+        Self(Vec::with_capacity(1024)).text(label)
     }
 
     pub(crate) fn none(self) -> Self {
@@ -49,8 +50,8 @@ impl Encoding {
     fn field(mut self, kind: u8, bytes: &[u8]) -> Self {
         // Nothing that is encoded comes near 4 GiB: rows are bounded by limits::ROW_BYTES.
         let length = u32::try_from(bytes.len()).expect("a field under 4 GiB");
-        self.0.push(kind);
-        self.0.extend_from_slice(&length.to_be_bytes());
+        let [a, b, c, d] = length.to_be_bytes();
+        self.0.extend_from_slice(&[kind, a, b, c, d]);
         self.0.extend_from_slice(bytes);
         self
     }

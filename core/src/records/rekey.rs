@@ -127,7 +127,7 @@ impl Work<'_, '_> {
         }
         for row in &mut roots {
             hand.index_root(row)?;
-            self.tree.rows().put_index_root(row)?;
+            self.tree.rows().rewrap_index_root(row)?;
         }
         let content = key_content(key, &versions, &roots);
         let mac = self.records_key.mac(&[content.as_bytes()]);
@@ -162,7 +162,7 @@ impl Work<'_, '_> {
                 EntityKind::Purpose => {
                     for mut row in rows.index_roots(&purpose_scope(id))? {
                         hand.index_root(&mut row)?;
-                        rows.put_index_root(&row)?;
+                        rows.rewrap_index_root(&row)?;
                     }
                     self.finish(EntityId::purpose(id))?;
                 }

@@ -225,6 +225,10 @@ pub(crate) trait Rows {
     fn index_roots_between(&self, ends: (&str, &str), skip: &HashSet<String>) -> Result<Vec<IndexRootRow>>;
     /// Replaces a version's wrap and the version of its KEK, and nothing else.
     fn rewrap_version(&self, row: &VersionRow) -> Result<()>;
+    /// The same for an index root.
+    fn rewrap_index_root(&self, row: &IndexRootRow) -> Result<()>;
+    /// Replaces an entity's MAC. False where there is no such row.
+    fn replace_mac(&self, bucket: u16, row: &EntityRow) -> Result<bool>;
 
     /// Oldest version first.
     fn usage(&self, key_id: &str) -> Result<Vec<UsageRow>>;

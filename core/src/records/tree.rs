@@ -311,7 +311,9 @@ impl<'a> Tree<'a> {
         let mut nodes: BTreeMap<u8, Children> = BTreeMap::new();
         for (bucket, entities) in &buckets {
             for row in entities {
-                self.rows.put_entity(*bucket, row)?;
+                if !self.rows.replace_mac(*bucket, row)? {
+                    self.rows.put_entity(*bucket, row)?;
+                }
             }
             let leaf = tree.leaf_mac(*bucket, entities);
             nodes.entry(node_of(*bucket)).or_default().insert(leaf_of(*bucket), leaf);

@@ -7,6 +7,7 @@ use rusqlite::{Connection, Params, Row, params};
 use super::errors::storage_error;
 use super::select::{index_root_row, key_row, select_index_roots, select_keys, select_versions, version_row};
 use crate::error::Result;
+use crate::records::rows::EntityRow;
 use crate::records::{IndexRootRow, KeyRow, VersionRow};
 
 /// The keys whose ids come after this one, in byte order, so many at most.
@@ -67,7 +68,23 @@ fn read<T>(
 /// Replaces the wrap of a version, and nothing else.
 pub(super) fn rewrap_version(connection: &Connection, row: &VersionRow) -> Result<()> {
     let sql = "UPDATE key_version SET kek_version = ?3, wrapped = ?4 WHERE key_id = ?1 AND version = ?2";
+    update(connection, sql, params![row.key_id, row.version, row.kek_version, row.wrapped]).map(drop)
+}
+
+/// The same for an index root.
+pub(super) fn rewrap_index_root(connection: &Connection, row: &IndexRootRow) -> Result<()> {
+    let sql = "UPDATE index_root SET kek_version = ?3, wrapped = ?4 WHERE scope = ?1 AND version = ?2";
+    update(connection, sql, params![row.scope, row.version, row.kek_version, row.wrapped]).map(drop)
+}
+
+/// Replaces an entity's MAC. False where there is no such row.
+pub(super) fn replace_mac(connection: &Connection, bucket: u16, row: &EntityRow) -> Result<bool> {
+    let sql = "UPDATE entity SET mac = ?4 WHERE bucket = ?1 AND kind = ?2 AND id = ?3";
+    update(connection, sql, params![bucket, row.kind.name(), row.id, row.mac]).map(|changed| changed == 1)
+}
+
+/// How many rows it changed. Looks for each once, where an upsert does so twice.
+fn update(connection: &Connection, sql: &str, values: impl Params) -> Result<usize> {
     let mut statement = connection.prepare_cached(sql).map_err(storage_error)?;
-    let values = params![row.key_id, row.version, row.kek_version, row.wrapped];
-    statement.execute(values).map(drop).map_err(storage_error)
+    statement.execute(values).map_err(storage_error)
 }

@@ -416,6 +416,14 @@ impl Rows for SqliteRows<'_> {
         bulk::rewrap_version(self.0, row)
     }
 
+    fn rewrap_index_root(&self, row: &IndexRootRow) -> Result<()> {
+        bulk::rewrap_index_root(self.0, row)
+    }
+
+    fn replace_mac(&self, bucket: u16, row: &EntityRow) -> Result<bool> {
+        bulk::replace_mac(self.0, bucket, row)
+    }
+
     fn usage(&self, key_id: &str) -> Result<Vec<UsageRow>> {
         self.all(
             "SELECT key_id, version, messages FROM key_usage WHERE key_id = ?1 ORDER BY version",
