@@ -22,7 +22,7 @@ say "Python: stubs"
 (cd build && ../$bin/python -m mypy.stubtest keyfold)
 say "Node: types"
 npm run --silent types -w bindings-node
-say "Python: instructions of the hot calls are as recorded"
+say "Python, Node, C: instructions of the hot calls are as recorded"
 "$bin/python" tests/instructions/guard.py
 say "Documentation: generated pages are up to date"
 "$bin/python" tests/edge_inputs_page.py --check

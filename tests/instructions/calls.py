@@ -1,4 +1,4 @@
-"""What instructions.py runs under callgrind: each call, after a few that warm up, between two marks.
+"""What guard.py runs under callgrind: each call, after a few that warm up, between two marks.
 
 The mark is a call into the C library that nothing else makes here: callgrind dumps its counts after it. Names the calls
 it made, in order, one on a line.
@@ -60,10 +60,10 @@ def main() -> None:
         for _ in range(3):
             call()
         repeat = range(max(CALLS // values, 1))
-        os.getpgid(0)
+        os.umask(0o77)
         for _ in repeat:
             call()
-        os.getpgid(0)
+        os.umask(0o77)
         print(f"{name}\t{len(repeat) * values}")
 
 
