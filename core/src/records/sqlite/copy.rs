@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::create::{already_exists, place, refuse_leftovers};
-use super::database::{Database, FileOptions, refuse_network};
+use super::database::{Database, FileOptions};
 use super::draft::Draft;
+use super::files::refuse_network;
 use crate::error::Result;
 
 /// A copy that has no name of its own yet; what is left of it goes when this is dropped.

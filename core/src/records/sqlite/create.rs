@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::database::{FileOptions, explain, open, refuse_network, require_wal};
+use super::database::FileOptions;
 use super::draft::Draft;
 use super::errors::storage_error;
+use super::files::refuse_network;
+use super::opening::{explain, open, require_wal};
 use super::rows::SqliteRows;
 use super::schema;
 use crate::error::{Error, ErrorKind, Result};

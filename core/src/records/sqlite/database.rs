@@ -1,21 +1,24 @@
 //! One connection to the file, with SQLite's defences on, and transactions over it.
 
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rusqlite::backup::{Backup, StepResult};
-use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, TransactionBehavior};
 
 use super::anew;
 use super::create;
-use super::defences::defend;
 use super::errors::{is_of_sqlite, opened_read_only, storage_error, unreadable};
-use super::rows::{self, SqliteRows};
+use super::files::{
+    beside, holds_something, identity, log_identity, missing, refuse_network, refuse_planted,
+};
+use super::opening::{
+    admit, earlier_format, explain, judge_format, keep_log, open, open_immutable, read_only,
+    refuse_read_only, require_wal,
+};
+use super::rows::SqliteRows;
 use super::schema;
 use super::steps;
 use super::waiting;
@@ -514,143 +517,10 @@ impl Database {
     }
 }
 
-/// Whether the connection is to a store of this build's format, or an earlier one where that is wanted.
-fn admit(connection: &Connection, path: &Path, earlier: bool, immutable: bool) -> Result<()> {
-    schema::check(connection)?;
-    judge_format(connection, earlier)?;
-    if !immutable {
-        refuse_later_format(connection, path)?;
-        require_wal(connection)?;
-    }
-    rows::prepare(connection)
-}
-
-/// The file may have been upgraded by a newer keyfold since the connection was made: each transaction looks again.
-fn judge_format(connection: &Connection, earlier: bool) -> Result<()> {
-    if schema::read_format(connection)? < steps::format() && !earlier {
-        return Err(earlier_format());
-    }
-    Ok(())
-}
-
-fn earlier_format() -> Error {
-    Error::new(
-        ErrorKind::Unsupported,
-        "an earlier keyfold made this store; open it once with its master key, and where it can be written, which \
-         upgrades it",
-    )
-}
-
-/// SQLite takes what the system cannot read for damaged.
-pub(super) fn explain(error: Error, connection: &Connection) -> Error {
-    match error.kind() {
-        ErrorKind::IntegrityError if is_unreadable(connection) => unreadable().with_cause(error),
-        _ => error,
-    }
-}
-
 impl Drop for Database {
     fn drop(&mut self) {
         self.leave();
     }
-}
-
-/// Opens a connection and turns SQLite's defences on before anything is read.
-pub(super) fn open(path: &Path, busy_timeout: Duration) -> Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-        | OpenFlags::SQLITE_OPEN_NO_MUTEX
-        | OpenFlags::SQLITE_OPEN_NOFOLLOW
-        | OpenFlags::SQLITE_OPEN_EXRESCODE;
-    let mut connection = Connection::open_with_flags(path, flags).map_err(storage_error)?;
-    // SQLite makes do with reading where it may not write: before the first look at the file that is all it can be.
-    if connection.is_readonly("main").map_err(storage_error)? {
-        return refuse_read_only(path).and(Err(opened_read_only()));
-    }
-    // Where even that fails, closing must not write a log into the file.
-    keep_log(&connection, true)?;
-    defend(&mut connection, busy_timeout).map_err(|error| explain(storage_error(error), &connection))?;
-    keep_log(&connection, false)?;
-    Ok(connection)
-}
-
-/// Whether closing leaves the log as it is rather than writing it back.
-fn keep_log(connection: &Connection, keep: bool) -> Result<()> {
-    connection
-        .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, keep)
-        .map(drop)
-        .map_err(storage_error)
-}
-
-/// Opens a file that nobody writes. What lies in a log beside it would be missed, so there must be none.
-fn open_immutable(path: &Path) -> Result<Connection> {
-    let log = beside(path, "-wal");
-    if log.metadata().is_ok_and(|metadata| metadata.len() > 0) {
-        return Err(Error::new(
-            ErrorKind::Unsupported,
-            format!(
-                "{} holds acts that an immutable store would miss: open and close the store once where it can be \
-                 written, then copy it",
-                log.display()
-            ),
-        ));
-    }
-    let mut uri = String::from("file:");
-    for byte in path.as_os_str().as_bytes() {
-        match byte {
-            b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => {
-                uri.push(char::from(*byte))
-            }
-            _ => uri += &format!("%{byte:02X}"),
-        }
-    }
-    uri += "?immutable=1";
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
-        | OpenFlags::SQLITE_OPEN_URI
-        | OpenFlags::SQLITE_OPEN_NO_MUTEX
-        | OpenFlags::SQLITE_OPEN_NOFOLLOW
-        | OpenFlags::SQLITE_OPEN_EXRESCODE;
-    let mut connection = Connection::open_with_flags(uri, flags).map_err(storage_error)?;
-    defend(&mut connection, Duration::ZERO).map_err(storage_error)?;
-    Ok(connection)
-}
-
-/// SQLite would say that it cannot open some file, and not which or why.
-fn refuse_read_only(path: &Path) -> Result<()> {
-    use rustix::fs::{Access, AtFlags, CWD, accessat};
-    for place in [Some(path), path.parent()].into_iter().flatten() {
-        let refused = accessat(CWD, place, Access::WRITE_OK, AtFlags::EACCESS).err();
-        use rustix::io::Errno;
-        if refused.is_some_and(|errno| [Errno::ACCESS, Errno::PERM, Errno::ROFS].contains(&errno)) {
-            return Err(Error::new(
-                ErrorKind::PermissionDenied,
-                format!(
-                    "{} is not writable here, and a store's file and folder must be, for SQLite's log; where nobody \
-                     writes the file, open it with immutable",
-                    place.display()
-                ),
-            ));
-        }
-    }
-    Ok(())
-}
-
-/// SQLite reads a file whose header asks for a later format to be written with, and would fail at the first write.
-fn refuse_later_format(connection: &Connection, path: &Path) -> Result<()> {
-    match connection.is_readonly("main").map_err(storage_error)? {
-        // Or the file system turned read-only since it was asked.
-        true => refuse_read_only(path).and(Err(Error::integrity(
-            "the file's header says that only a later SQLite may write it: it was changed or is damaged; keep it and \
-             restore a backup",
-        ))),
-        false => Ok(()),
-    }
-}
-
-fn read_only() -> Error {
-    Error::new(
-        ErrorKind::PermissionDenied,
-        "the store is open as immutable: nothing is written; open it elsewhere without immutable",
-    )
 }
 
 fn structure_findings(connection: &Connection) -> Result<Vec<String>> {
@@ -673,22 +543,6 @@ fn vacuum(connection: &Connection) -> Result<bool> {
     Ok(!busy)
 }
 
-/// Whoever can write the file can set another journal mode: then readers and writers would wait for each other.
-pub(super) fn require_wal(connection: &Connection) -> Result<()> {
-    let mode = |row: &rusqlite::Row<'_>| row.get::<_, String>(0);
-    let now = connection.pragma_query_value(None, "journal_mode", mode).map_err(storage_error)?;
-    if now == "wal" {
-        return Ok(());
-    }
-    // To its end, where it commits: the row comes before that.
-    let mut statement = connection.prepare("PRAGMA journal_mode = WAL").map_err(storage_error)?;
-    let set: rusqlite::Result<Vec<_>> = statement.query_map([], mode).and_then(Iterator::collect);
-    if set.map_err(storage_error)? == ["wal"] {
-        return Ok(());
-    }
-    Err(Error::new(ErrorKind::Unsupported, "this file system does not support SQLite's WAL mode"))
-}
-
 /// How many pages are copied before others hear of it: 1 MiB.
 const PAGES_PER_STEP: i32 = 256;
 
@@ -707,98 +561,4 @@ fn step(backup: &Backup<'_, '_>, pages: i32) -> Result<bool> {
 fn data_version(connection: &Connection) -> Result<i64> {
     let mut statement = connection.prepare_cached("PRAGMA data_version").map_err(storage_error)?;
     statement.query_row([], |row| row.get(0)).map_err(storage_error)
-}
-
-/// Device and inode. The file is never opened for this: closing it would drop SQLite's locks on it.
-fn identity(path: &Path) -> Result<(u64, u64)> {
-    let metadata = path.metadata().map_err(|error| missing(path, error))?;
-    if !metadata.is_file() {
-        return Err(Error::invalid(format!("{} is not a file", path.display())));
-    }
-    // SQLite names the WAL after the path: two names of one file would have two WALs, and lose commits.
-    if metadata.nlink() > 1 {
-        return Err(Error::new(
-            ErrorKind::Unsupported,
-            format!(
-                "{} has a second name (a hard link), under which commits would be lost; remove one",
-                path.display()
-            ),
-        ));
-    }
-    Ok((metadata.dev(), metadata.ino()))
-}
-
-/// What SQLite keeps beside the file is opened by name: a pipe there would have it wait for ever, and a second name or
-/// a device would have it write elsewhere.
-fn refuse_planted(path: &Path) -> Result<()> {
-    for suffix in ["-wal", "-shm", "-journal"] {
-        let place = beside(path, suffix);
-        let Ok(metadata) = place.symlink_metadata() else { continue };
-        if !metadata.is_file() || metadata.nlink() > 1 {
-            return Err(Error::integrity(format!(
-                "{} is not a plain file of one name: somebody put it there; look into it and take it away",
-                place.display()
-            )));
-        }
-    }
-    Ok(())
-}
-
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
-}
-
-fn holds_something(log: &Path) -> bool {
-    log.symlink_metadata().is_ok_and(|metadata| metadata.len() > 0)
-}
-
-/// Device and inode of the write-ahead log beside the file; `None` where there is none.
-fn log_identity(path: &Path) -> Option<(u64, u64)> {
-    let metadata = beside(path, "-wal").symlink_metadata().ok()?;
-    Some((metadata.dev(), metadata.ino()))
-}
-
-fn missing(path: &Path, error: std::io::Error) -> Error {
-    use std::io::ErrorKind as Io;
-    let shown = path.display();
-    match error.kind() {
-        Io::NotFound | Io::NotADirectory => Error::new(
-            ErrorKind::NotFound,
-            format!("there is no store at {shown}; make one with `keyfold init` or create=true"),
-        ),
-        Io::PermissionDenied => {
-            Error::new(ErrorKind::PermissionDenied, format!("{shown} may not be opened by this user"))
-        }
-        _ => Error::storage(format!("{shown} cannot be opened")).with_cause(error),
-    }
-}
-
-/// SQLite's WAL needs memory shared between all processes on the file, which a network does not give.
-pub(super) fn refuse_network(path: &Path) -> Result<()> {
-    const NETWORKS: [(u64, &str); 9] = [
-        (0x6969, "NFS"),
-        (0x517b, "SMB"),
-        (0xff53_4d42, "CIFS"),
-        (0xfe53_4d42, "SMB2"),
-        (0x0102_1997, "9P"),
-        (0x5346_414f, "AFS"),
-        (0x00c3_6400, "Ceph"),
-        (0x0bd0_0bd0, "Lustre"),
-        (0x7375_7245, "Coda"),
-    ];
-    let Ok(status) = rustix::fs::statfs(path) else { return Ok(()) };
-    let kind = status.f_type as u64 & 0xffff_ffff;
-    match NETWORKS.iter().find(|(number, _)| *number == kind) {
-        None => Ok(()),
-        Some((_, name)) => Err(Error::new(
-            ErrorKind::Unsupported,
-            format!(
-                "{} is on a network file system ({name}), where locks and shared memory are not dependable; \
-                 move it to a local disk, or ask for it by name with allow_network_fs",
-                path.display()
-            ),
-        )),
-    }
 }

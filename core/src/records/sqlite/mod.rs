@@ -8,6 +8,8 @@ mod database;
 mod defences;
 mod draft;
 mod errors;
+mod files;
+mod opening;
 mod rows;
 mod schema;
 mod select;
