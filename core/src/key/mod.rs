@@ -158,31 +158,40 @@ impl Key {
     }
 
     /// A ciphertext in bytes, taken apart and ready to be decrypted into the caller's buffer.
-    #[inline]
+    #[inline(always)]
     pub fn decryption<'a>(&'a self, ciphertext: &'a [u8]) -> Result<Decryption<'a>> {
-        let Some(envelope) = Envelope::parse(ciphertext) else { return self.raw_decryption(ciphertext) };
-        let (loaded, place) = match self.loaded_with(envelope.tag, Self::decryption_failed) {
+        let Some(envelope) = Envelope::parse(ciphertext) else {
+            return Ok(*self.raw_decryption(ciphertext)?);
+        };
+        let loaded = self.shared.current(&self.entry)?;
+        let Some(place) = snapshot(&loaded)?.place_of(envelope.tag) else {
+            return Ok(*self.unknown_decryption(envelope.tag, ciphertext)?);
+        };
+        Decryption::new(self, loaded, place, envelope.body)
+    }
+
+    /// As [`Key::decryption`], where the version with this tag is not known here. On the heap: so the usual case stays in
+    /// registers.
+    #[cold]
+    fn unknown_decryption<'a>(&'a self, tag: u32, ciphertext: &'a [u8]) -> Result<Box<Decryption<'a>>> {
+        let (loaded, place) = match self.looked_up(tag, Self::decryption_failed) {
             Err(error) if error.kind() == ErrorKind::DecryptionFailed => {
                 return self.raw_decryption(ciphertext);
             }
             found => found?,
         };
-        let found = snapshot(&loaded)?;
-        found.prepare(place)?;
-        let parts = split(envelope.body, found.versions[place].algorithm);
-        let sealed = parts.ok_or_else(|| self.decryption_failed())?;
-        Ok(Decryption { key: self, loaded, place, raw: false, sealed })
+        Decryption::new(self, loaded, place, &ciphertext[PREFIX_LENGTH..]).map(Box::new)
     }
 
     /// As [`Key::decryption`], for what an imported version without a prefix may have sealed.
     #[cold]
-    fn raw_decryption<'a>(&'a self, ciphertext: &'a [u8]) -> Result<Decryption<'a>> {
+    fn raw_decryption<'a>(&'a self, ciphertext: &'a [u8]) -> Result<Box<Decryption<'a>>> {
         let loaded = self.shared.current(&self.entry)?;
         let found = snapshot(&loaded)?;
         let place = self.prepare_raw(found)?;
         let parts = split(ciphertext, found.versions[place].algorithm);
         let sealed = parts.ok_or_else(|| self.decryption_failed())?;
-        Ok(Decryption { key: self, loaded, place, raw: true, sealed })
+        Ok(Box::new(Decryption { key: self, loaded, place, raw: true, sealed }))
     }
 
     /// Has the versions without a prefix ready. The place of one, whose algorithm is that of all: the import sees to it.
@@ -394,7 +403,17 @@ pub struct Decryption<'a> {
     sealed: Sealed<'a>,
 }
 
-impl Decryption<'_> {
+impl<'a> Decryption<'a> {
+    /// By the version at this place, of what follows the prefix.
+    #[inline(always)]
+    fn new(key: &'a Key, loaded: Loaded, place: usize, sealed: &'a [u8]) -> Result<Self> {
+        let found = snapshot(&loaded)?;
+        found.prepare(place)?;
+        let parts = split(sealed, found.versions[place].algorithm);
+        let sealed = parts.ok_or_else(|| key.decryption_failed())?;
+        Ok(Self { key, loaded, place, raw: false, sealed })
+    }
+
     /// The length of the plaintext.
     #[inline]
     pub fn length(&self) -> usize {

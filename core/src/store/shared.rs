@@ -159,13 +159,13 @@ impl Shared {
     }
 
     /// The entry's snapshot, as new as `refresh_interval` promises. The hot path: three atomic loads and a clock.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn current(&self, entry: &Entry) -> Result<Loaded> {
         self.current_at(coarse_milliseconds(), entry)
     }
 
     /// As [`Shared::current`], for who has just read the coarse clock.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn current_at(&self, now: u64, entry: &Entry) -> Result<Loaded> {
         self.ensure_fresh(now)?;
         if entry.verified() < self.freshness.generation() {
@@ -372,7 +372,7 @@ impl Shared {
         lock(&self.scratch).take();
     }
 
-    #[inline]
+    #[inline(always)]
     fn ensure_fresh(&self, now: u64) -> Result<()> {
         match self.freshness.need_at(now) {
             Need::Nothing => Ok(()),
