@@ -42,15 +42,28 @@ function decryptMany(handle, values, options) {
 function encryptManyText(handle, values, options) {
   const lengths = lengthsOf(values, textLength, VALUES);
   const { bounds } = boundMany(options, values, []);
-  return answered(native.encryptManyText(handle, values.join(''), asBytes(lengths), bounds));
+  const { all: made, collect } = collector(values.length);
+  answered(native.encryptManyText(handle, values.join(''), asBytes(lengths), bounds, collect));
+  return made;
 }
 
 function decryptManyText(handle, values, options) {
   const lengths = lengthsOf(values, textLength, VALUES);
   const { bounds, returns } = boundMany(options, values, ['onError']);
-  const opened = answered(native.decryptManyText(handle, values.join(''), asBytes(lengths), bounds, returns));
+  const { all: opened, collect } = collector(values.length);
+  answered(native.decryptManyText(handle, values.join(''), asBytes(lengths), bounds, collect, returns));
   if (!returns) return opened;
   return opened.map((value) => (typeof value === 'object' && value !== null ? failed(value) : value));
+}
+
+/** What a native function hands over some at a time, in one array. */
+function collector(count) {
+  const all = new Array(count);
+  let next = 0;
+  const collect = (...some) => {
+    for (let place = 0; place < some.length; place += 1) all[next++] = some[place];
+  };
+  return { all, collect };
 }
 
 function encryptManyPacked(handle, packed, options) {

@@ -11,6 +11,9 @@ const progress = require('./progress.js');
 const streams = require('./stream.js');
 const { keepHere } = require('./thread.js');
 
+/** On their own: found faster than among all the others. */
+const { decryptExactly, decryptInto, decryptText, encryptInto, encryptText } = native;
+
 /** What only this package has: keys come from a store. */
 const INTERNAL = Symbol('keyfold');
 /** The longest plaintext; longer ciphertexts are refused without memory for them. */
@@ -69,8 +72,12 @@ class Key {
     const handle = handleOf(this);
     let plaintext = Buffer.allocUnsafeSlow(this.#plaintextLength(ciphertext));
     for (;;) {
-      const length = answered(native.decrypt(handle, ciphertext, to, plaintext, true));
-      if (length >= 0) return plaintext;
+      const length = answered(
+        to === undefined
+          ? decryptExactly(handle, ciphertext, plaintext)
+          : decryptExactly(handle, ciphertext, plaintext, to),
+      );
+      if (length === undefined) return plaintext;
       plaintext = Buffer.allocUnsafeSlow(-1 - length);
       if (typeof ciphertext !== 'string') this.#overhead = ciphertext.length - plaintext.length;
     }
@@ -84,25 +91,37 @@ class Key {
 
   encryptText(plaintext, options) {
     checkText(plaintext, 'the plaintext of encryptText');
-    return answered(native.encryptText(handleOf(this), plaintext, bound(options)));
+    return answered(encryptText(handleOf(this), plaintext, bound(options)));
   }
 
   decryptText(ciphertext, options) {
     checkText(ciphertext, 'the ciphertext of decryptText');
-    const plaintext = native.decryptText(handleOf(this), ciphertext, bound(options));
+    const plaintext = decryptText(handleOf(this), ciphertext, bound(options));
     return typeof plaintext === 'string' ? plaintext : answered(plaintext);
   }
 
   encryptInto(target, plaintext, options) {
     checkTarget(target);
     checkPlaintext(plaintext);
-    return written(native.encrypt(handleOf(this), plaintext, bound(options), target, 0), target);
+    const handle = handleOf(this);
+    return written(
+      options === undefined
+        ? encryptInto(handle, plaintext, target)
+        : encryptInto(handle, plaintext, target, bound(options)),
+      target,
+    );
   }
 
   decryptInto(target, ciphertext, options) {
     checkTarget(target);
     checkCiphertext(ciphertext);
-    return written(native.decrypt(handleOf(this), ciphertext, bound(options), target, false), target);
+    const handle = handleOf(this);
+    return written(
+      options === undefined
+        ? decryptInto(handle, ciphertext, target)
+        : decryptInto(handle, ciphertext, target, bound(options)),
+      target,
+    );
   }
 
   ciphertextLength(plaintextLength) {
@@ -225,6 +244,7 @@ class Key {
 
 /** What an `…Into` call answered. */
 function written(answer, target) {
+  if (answer === undefined) return target.length;
   const length = answered(answer);
   if (length >= 0) return length;
   throw invalid(`the target is too small: it has ${target.length} bytes, and ${-1 - length} are needed`);

@@ -49,23 +49,21 @@ pub fn decrypt<'a>(js: Js<'a>, arguments: &[Value<'a>]) -> Result<Value<'a>> {
     if failures.is_empty() { Ok(plaintexts) } else { js.array(&[plaintexts, js.array(&failures)?]) }
 }
 
-/// encryptManyText(key, text, lengths, bounds) → [text form or null]
+/// encryptManyText(key, text, lengths, bounds, collect): hands the text forms, null where a value was, to `collect`
 pub fn encrypt_text<'a>(js: Js<'a>, arguments: &[Value<'a>]) -> Result<Value<'a>> {
-    let [key, text, lengths, bounds, ..] = arguments else { return js.undefined() };
+    let [key, text, lengths, bounds, collect, ..] = arguments else { return js.undefined() };
     let bounds = Bounds::read(js, *bounds)?;
     let aads = bounds.aads();
     let texts = Texts::read(js, *text, *lengths)?;
     let values = texts.values();
     let packed = with_key(js.handle(*key), |key| key.encrypt_many_text(&values, Aads::from(&aads)))?;
     let null = js.null()?;
-    let made: Result<Vec<_>> =
-        packed.iter().map(|value| value.map_or(Ok(null), |value| js.string(value))).collect();
-    js.array(&made?)
+    js.hand_over(*collect, packed.iter().map(|value| value.map_or(Ok(null), |value| js.ascii(value))))
 }
 
-/// decryptManyText(key, textForms, lengths, bounds, return) → [text, null or failure]
+/// decryptManyText(key, textForms, lengths, bounds, collect, return): as `encryptManyText`, with texts, null and failures
 pub fn decrypt_text<'a>(js: Js<'a>, arguments: &[Value<'a>]) -> Result<Value<'a>> {
-    let [key, text, lengths, bounds, on_error, ..] = arguments else { return js.undefined() };
+    let [key, text, lengths, bounds, collect, on_error, ..] = arguments else { return js.undefined() };
     let bounds = Bounds::read(js, *bounds)?;
     let aads = bounds.aads();
     let texts = Texts::read(js, *text, *lengths)?;
@@ -73,13 +71,11 @@ pub fn decrypt_text<'a>(js: Js<'a>, arguments: &[Value<'a>]) -> Result<Value<'a>
     let on_error = read_on_error(js, *on_error)?;
     let batch = with_key(js.handle(*key), |key| key.decrypt_many_text(&values, Aads::from(&aads), on_error))?;
     let null = js.null()?;
-    let made: Result<Vec<_>> = (0..batch.len())
-        .map(|place| match batch.text(place) {
-            Ok(text) => text.map_or(Ok(null), |text| js.string(text)),
-            Err(error) => failure::to_js(js, error),
-        })
-        .collect();
-    js.array(&made?)
+    let made = (0..batch.len()).map(|place| match batch.text(place) {
+        Ok(text) => text.map_or(Ok(null), |text| js.string(text)),
+        Err(error) => failure::to_js(js, error),
+    });
+    js.hand_over(*collect, made)
 }
 
 fn read_on_error<'a>(js: Js<'a>, value: Value<'a>) -> Result<OnError> {
@@ -140,10 +136,12 @@ impl Texts {
     pub fn read<'a>(js: Js<'a>, text: Value<'a>, lengths: Value<'a>) -> Result<Self> {
         let units = js.units(text, "the texts")?;
         let lengths = read_lengths(&js.bytes(lengths, "the lengths")?)?;
+        if is_ascii(&units) {
+            return Self::ascii(&units, &lengths);
+        }
         let values = split(&units, &lengths, Ok)?;
         // Of its final size at once: growing would leave copies behind.
-        let length = if is_ascii(&units) { units.len() } else { 3 * units.len() };
-        let mut all = WipedBytes::from(Vec::with_capacity(length));
+        let mut all = WipedBytes::from(Vec::with_capacity(3 * units.len()));
         let mut ends = Vec::with_capacity(values.len());
         for (place, value) in values.into_iter().enumerate() {
             let start = all.len();
@@ -155,6 +153,16 @@ impl Texts {
             ends.push(Some(all.len() - start));
         }
         Ok(Self { all: all.into_text()?, lengths: ends })
+    }
+
+    /// Each unit is a byte.
+    fn ascii(units: &[u16], lengths: &[i32]) -> Result<Self> {
+        let lengths: Vec<_> = lengths.iter().map(|length| usize::try_from(*length).ok()).collect();
+        if lengths.iter().flatten().sum::<usize>() != units.len() {
+            return Err(mismatched());
+        }
+        let all = WipedBytes::from(units.iter().map(|unit| *unit as u8).collect::<Vec<_>>());
+        Ok(Self { all: all.into_text()?, lengths })
     }
 
     pub fn values(&self) -> Vec<Option<&str>> {

@@ -2,6 +2,7 @@
 //! up, finds nothing or something that this thread holds anyway.
 
 use std::cell::RefCell;
+use std::mem::ManuallyDrop;
 use std::thread::LocalKey;
 
 use keyfold::{Error, ErrorKind, Key, Result, Store};
@@ -12,7 +13,8 @@ use crate::stream::Stream;
 
 thread_local! {
     static STORES: Table<Store> = const { Table::new() };
-    static KEYS: Table<Key> = const { Table::new() };
+    // `release_all` empties it: a table that nobody has to drop is found faster.
+    static KEYS: ManuallyDrop<Table<Key>> = const { ManuallyDrop::new(Table::new()) };
     static SECRETS: Table<Secret> = const { Table::new() };
     static STREAMS: Table<Stream> = const { Table::new() };
     static PROGRESS: Table<Progress> = const { Table::new() };
@@ -35,6 +37,14 @@ impl<T> Table<T> {
         free as u32
     }
 
+    #[inline(always)]
+    fn with<R>(&self, handle: u32, run: impl FnOnce(&T) -> Result<R>) -> Result<R> {
+        match self.0.borrow().get(handle as usize) {
+            Some(Some(value)) => run(value),
+            _ => Err(Error::new(ErrorKind::Closed, "this handle was released")),
+        }
+    }
+
     fn remove(&self, handle: u32) -> Option<T> {
         self.0.borrow_mut().get_mut(handle as usize).and_then(Option::take)
     }
@@ -45,10 +55,7 @@ fn with<T, R>(
     handle: u32,
     run: impl FnOnce(&T) -> Result<R>,
 ) -> Result<R> {
-    table.with(|table| match table.0.borrow().get(handle as usize) {
-        Some(Some(value)) => run(value),
-        _ => Err(Error::new(ErrorKind::Closed, "this handle was released")),
-    })
+    table.with(|table| table.with(handle, run))
 }
 
 pub fn insert_store(store: Store) -> u32 {
@@ -68,13 +75,13 @@ pub fn insert_key(key: Key) -> u32 {
 }
 
 pub fn key(handle: u32) -> Result<Key> {
-    with(&KEYS, handle, |key| Ok(key.clone()))
+    with_key(handle, |key| Ok(key.clone()))
 }
 
 /// Runs with the key, which must not call back.
 #[inline]
 pub fn with_key<R>(handle: u32, run: impl FnOnce(&Key) -> Result<R>) -> Result<R> {
-    with(&KEYS, handle, run)
+    KEYS.with(|table| table.with(handle, run))
 }
 
 pub fn release_key(handle: u32) {

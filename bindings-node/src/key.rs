@@ -1,10 +1,10 @@
 //! The functions of a key. Each takes its handle first; `bound` is what `lib/bound.js` makes of aad or context.
 
-use keyfold::{Key, Result};
+use keyfold::{Aad, Key, Result};
 
 use crate::bound::Bound;
 use crate::handles::{self, with_key};
-use crate::raw::{Bytes, Js, Value};
+use crate::raw::{Given, Js, Quick, Target, Value};
 
 /// What every text form begins with.
 const TEXT_PREFIX: &[u8] = b"kf1.";
@@ -26,39 +26,98 @@ pub fn info<'a>(js: Js<'a>, arguments: &[Value<'a>]) -> Result<Value<'a>> {
     crate::answer::Answer::KeyInfo(info).into_js(js)
 }
 
-/// encrypt(key, plaintext, bound, target, offset) → bytes written from offset on, or −1 − the length wanted.
-pub fn encrypt<'a>(js: Js<'a>, arguments: &[Value<'a>]) -> Result<Value<'a>> {
-    let [key, plaintext, bound, target, offset, ..] = arguments else { return js.undefined() };
-    let mut plaintext = js.bytes(*plaintext, "the plaintext")?;
-    let mut bound = Bound::read(js, *bound)?;
-    let mut none = Bytes::None;
-    let offset = js.handle(*offset) as usize;
-    let mut target = js.target(*target, offset, [&mut plaintext, bound.raw().unwrap_or(&mut none)])?;
-    let outcome = with_key(js.handle(*key), |key| {
-        let encryption = key.encryption()?;
-        let length = encryption.length(plaintext.as_slice().len())?;
-        if length > target.length() {
-            return Ok(wanted(length));
-        }
-        encryption.write(plaintext.as_slice(), bound.aad(), target.first(length))?;
-        Ok(length as i32)
-    })?;
-    js.integer(outcome)
+/// encryptInto(key, plaintext, target, bound?) → bytes written, undefined where they fill the target, or −1 − the length
+/// wanted
+pub struct EncryptInto;
+
+impl Quick for EncryptInto {
+    #[inline(always)]
+    fn answer(given: &Given<'_>) -> Result<Option<i32>> {
+        encrypt(given, 3, |target| target)
+    }
 }
 
-/// decrypt(key, ciphertext, bound, target, exactly) → bytes written, or −1 − the length wanted where the target is
-/// shorter or, with `exactly`, of another length.
-pub fn decrypt<'a>(js: Js<'a>, arguments: &[Value<'a>]) -> Result<Value<'a>> {
-    let [key, ciphertext, bound, target, exactly, ..] = arguments else { return js.undefined() };
-    let exactly = js.flag(*exactly)?;
-    let mut ciphertext = js.ciphertext(*ciphertext)?;
-    let mut bound = Bound::read(js, *bound)?;
-    let mut none = Bytes::None;
-    let mut target = js.target(*target, 0, [&mut ciphertext, bound.raw().unwrap_or(&mut none)])?;
-    let fits = |length: usize, room: usize| if exactly { length == room } else { length <= room };
-    let outcome = with_key(js.handle(*key), |key| {
+/// encryptAt(key, plaintext, target, offset, bound?) → as `encryptInto`, from the offset on
+pub struct EncryptAt;
+
+impl Quick for EncryptAt {
+    #[inline(always)]
+    fn answer(given: &Given<'_>) -> Result<Option<i32>> {
+        encrypt(given, 4, |target| target.from(given.offset()))
+    }
+}
+
+#[inline(always)]
+fn encrypt<'a>(
+    given: &Given<'a>,
+    count: usize,
+    place: impl FnOnce(Target<'a>) -> Target<'a>,
+) -> Result<Option<i32>> {
+    if let Some((plaintext, target)) = given.apart(count) {
+        return encrypt_into(given, plaintext.as_slice(), Aad::NONE, place(target));
+    }
+    let (plaintext, bound, target) = given.all(count, |js, value| js.bytes(value, "the plaintext"))?;
+    encrypt_into(given, plaintext.as_slice(), bound.aad(), place(target))
+}
+
+#[inline(always)]
+fn encrypt_into(
+    given: &Given<'_>,
+    plaintext: &[u8],
+    aad: Aad<'_>,
+    mut target: Target<'_>,
+) -> Result<Option<i32>> {
+    given.with_key(|key| {
+        let encryption = key.encryption()?;
+        let length = encryption.length(plaintext.len())?;
+        if length > target.length() {
+            return Ok(Some(wanted(length)));
+        }
+        encryption.write(plaintext, aad, target.first(length))?;
+        Ok(target.written(length))
+    })
+}
+
+/// decryptInto(key, ciphertext, target, bound?) → as `encryptInto`
+pub struct DecryptInto;
+
+impl Quick for DecryptInto {
+    #[inline(always)]
+    fn answer(given: &Given<'_>) -> Result<Option<i32>> {
+        decrypt(given, |length, room| length <= room)
+    }
+}
+
+/// decryptExactly(key, ciphertext, target, bound?) → as `decryptInto`, where the target must have the very length
+pub struct DecryptExactly;
+
+impl Quick for DecryptExactly {
+    #[inline(always)]
+    fn answer(given: &Given<'_>) -> Result<Option<i32>> {
+        decrypt(given, |length, room| length == room)
+    }
+}
+
+#[inline(always)]
+fn decrypt(given: &Given<'_>, fits: fn(usize, usize) -> bool) -> Result<Option<i32>> {
+    if let Some((ciphertext, target)) = given.apart(3) {
+        return decrypt_into(given, ciphertext.as_slice(), Aad::NONE, target, fits);
+    }
+    let (ciphertext, bound, target) = given.all(3, Js::ciphertext)?;
+    decrypt_into(given, ciphertext.as_slice(), bound.aad(), target, fits)
+}
+
+#[inline(always)]
+fn decrypt_into(
+    given: &Given<'_>,
+    ciphertext: &[u8],
+    aad: Aad<'_>,
+    mut target: Target<'_>,
+    fits: fn(usize, usize) -> bool,
+) -> Result<Option<i32>> {
+    given.with_key(|key| {
         let decoded;
-        let mut bytes = ciphertext.as_slice();
+        let mut bytes = ciphertext;
         if bytes.starts_with(TEXT_PREFIX) {
             decoded = decode(key, bytes)?;
             bytes = &decoded;
@@ -66,15 +125,15 @@ pub fn decrypt<'a>(js: Js<'a>, arguments: &[Value<'a>]) -> Result<Value<'a>> {
         let decryption = key.decryption(bytes)?;
         let length = decryption.length();
         if !fits(length, target.length()) {
-            return Ok(wanted(length));
+            return Ok(Some(wanted(length)));
         }
-        decryption.write(bound.aad(), target.first(length))?;
-        Ok(length as i32)
-    })?;
-    js.integer(outcome)
+        decryption.write(aad, target.first(length))?;
+        Ok(target.written(length))
+    })
 }
 
 /// The bytes of a text form; a malformed one fails as any other ciphertext does.
+#[inline(never)]
 fn decode(key: &Key, text: &[u8]) -> Result<Vec<u8>> {
     let decoded = std::str::from_utf8(text).ok().and_then(|text| keyfold::from_text(text).ok());
     match decoded {

@@ -1,7 +1,6 @@
 //! The Node interface of keyfold: free functions over handles, and the JavaScript in `lib/` makes classes of them.
 //!
-//! Every function goes through one entry, [`raw::enter`], which stops panics and turns failures into plain
-//! objects; no function throws. What may block is a [`work::Job`], run here and now or as a Promise.
+//! Every function has an entry in [`raw`], which stops panics and turns failures into plain objects; no function throws. What may block is a [`work::Job`], run here and now or as a Promise.
 
 #![deny(unsafe_code)]
 
@@ -80,8 +79,10 @@ static EXPORTS: &[Export] = &[
     Export::new("releaseKey", key::release),
     Export::new("keyId", key::id),
     Export::new("info", key::info),
-    Export::new("encrypt", key::encrypt),
-    Export::new("decrypt", key::decrypt),
+    Export::quick::<key::EncryptInto>("encryptInto"),
+    Export::quick::<key::EncryptAt>("encryptAt"),
+    Export::quick::<key::DecryptInto>("decryptInto"),
+    Export::quick::<key::DecryptExactly>("decryptExactly"),
     Export::new("encryptText", key::encrypt_text),
     Export::new("decryptText", key::decrypt_text),
     Export::new("ciphertextLength", key::ciphertext_length),

@@ -70,7 +70,7 @@ test('a panic is an error and the process lives', async () => {
 
 test('native functions survive any arguments', async (t) => {
   newStore(t);
-  const values = [undefined, null, 0, 1, -1, 1e9, 1.5, Number.NaN, '', 'pii', '5t', '99999999999999999999t1:', '3t2:a', Buffer.alloc(99), {}, [], Symbol('x'), 5n, () => 1, true];
+  const values = [undefined, null, 0, 1, -1, 1e9, 1.5, Number.NaN, '', 'pii', '5t', '99999999999999999999t1:', '3t2:a', Buffer.alloc(99), new Float64Array(9), new Uint8Array(new SharedArrayBuffer(9)), new DataView(new ArrayBuffer(9)), {}, [], Symbol('x'), 5n, () => 1, true];
   for (const [name, run] of Object.entries(native)) {
     if ('release releaseKey close panicForTest generateMasterKey version errorCodes backup encryptFile decryptFile restore'.split(' ').includes(name)) continue;
     for (const first of values) {
@@ -84,8 +84,10 @@ test('native functions survive any arguments', async (t) => {
   }
   for (let round = 0; round < 20_000; round += 1) {
     const some = Array.from({ length: round % 7 }, () => values[Math.floor(Math.random() * values.length)]);
-    assert.doesNotThrow(() => native.encrypt(...some));
-    assert.doesNotThrow(() => native.decrypt(...some));
+    assert.doesNotThrow(() => native.encryptInto(...some));
+    assert.doesNotThrow(() => native.encryptAt(...some));
+    assert.doesNotThrow(() => native.decryptInto(...some));
+    assert.doesNotThrow(() => native.decryptExactly(...some));
     assert.doesNotThrow(() => native.blindIndex(...some));
     assert.doesNotThrow(() => native.encryptManyText(...some));
     assert.doesNotThrow(() => native.decryptMany(...some));

@@ -187,6 +187,54 @@ test('memory that another thread may change, or that went away, is refused', (t)
   const gone = new Uint8Array([1, 2, 3]);
   structuredClone(gone, { transfer: [gone.buffer] });
   assert.throws(() => pii.encrypt(gone), fails('INVALID_ARGUMENT', /transferred/));
+  const sealed = pii.encrypt(Buffer.alloc(3));
+  for (const [array, said] of [
+    [shared, /SharedArrayBuffer/],
+    [gone, /transferred/],
+  ]) {
+    for (const options of [undefined, { aad: Buffer.alloc(0) }]) {
+      assert.throws(() => pii.encryptInto(array, Buffer.alloc(3), options), fails('INVALID_ARGUMENT', said));
+      assert.throws(() => pii.encryptInto(Buffer.alloc(99), array, options), fails('INVALID_ARGUMENT', said));
+      assert.throws(() => pii.decryptInto(array, sealed, options), fails('INVALID_ARGUMENT', said));
+      assert.throws(() => pii.decryptInto(Buffer.alloc(99), array, options), fails('INVALID_ARGUMENT', said));
+      assert.throws(() => pii.decrypt(array, options), fails('INVALID_ARGUMENT', said));
+    }
+  }
+  const target = Buffer.alloc(99);
+  const options = { get aad() { return void structuredClone(target, { transfer: [target.buffer] }); } };
+  assert.throws(() => pii.encryptInto(target, Buffer.alloc(3), options), fails('INVALID_ARGUMENT', /transferred/));
+});
+
+test('what is written into a target is told, whether it fills it or not', (t) => {
+  const { pii } = newStore(t);
+  const aad = Buffer.from('a');
+  for (const length of [0, 1, 32, 100_000]) {
+    const plaintext = Buffer.alloc(length, 1);
+    for (const [more, options] of [[0], [1], [500], [0, { aad }], [500, { aad }]]) {
+      const target = Buffer.alloc(length + 33 + more, 7);
+      assert.equal(pii.encryptInto(target, plaintext, options), length + 33);
+      assert.deepEqual(target.subarray(length + 33), Buffer.alloc(more, 7));
+      const room = Buffer.alloc(length + more, 7);
+      for (const sealed of [target.subarray(0, length + 33), toText(target.subarray(0, length + 33))]) {
+        assert.equal(pii.decryptInto(room, sealed, options), length);
+        assert.deepEqual(room, Buffer.concat([plaintext, Buffer.alloc(more, 7)]));
+      }
+    }
+  }
+});
+
+test('ciphertexts fill what is left of their memory, and begin another', (t) => {
+  const { pii } = newStore(t);
+  const plaintext = Buffer.alloc(991, 1);
+  const memories = new Set();
+  // Each takes 1024 bytes, so that one of them ends where the memory does.
+  for (let round = 0; round < 100; round += 1) {
+    const sealed = pii.encrypt(plaintext);
+    memories.add(sealed.buffer);
+    assert.equal(sealed.length, 1024);
+    assert.deepEqual(pii.decrypt(sealed), plaintext);
+  }
+  assert.ok(memories.size >= 3 && memories.size <= 5);
 });
 
 test('target and source may overlap', (t) => {
