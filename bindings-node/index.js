@@ -1,14 +1,10 @@
 'use strict';
 
 const { types } = require('node:util');
-const { checkText } = require('./lib/bytes.js');
-const { KeyfoldError, answered, errorCodes } = require('./lib/errors.js');
+const { KeyfoldError, answered, checkText, errorCodes } = require('./lib/errors.js');
 const { Key } = require('./lib/key.js');
+const { batch, masterKeys, options, streams } = require('./lib/later.js');
 const native = require('./lib/native.js');
-const { Passphrase, RecoveryKey, Shares } = require('./lib/master_key.js');
-const { asBytes, indexValues } = require('./lib/batch.js');
-const options = require('./lib/options.js');
-const { DecryptStream, EncryptStream } = require('./lib/stream.js');
 const { Store, open, openAsync, restore, restoreAsync } = require('./lib/store.js');
 
 /** The most values of a report. */
@@ -41,23 +37,24 @@ async function indexReportAsync(values, indexOptions) {
 }
 
 function report(values, indexOptions, later) {
-  const json = options.json(indexOptions, options.INDEX);
+  const json = options().json(indexOptions, options().INDEX);
+  const { asBytes, indexValues } = batch();
   const { all, lengths } = indexValues(values, REPORT_VALUES);
   return native.indexReport(all, asBytes(lengths), json, later);
 }
 
-// One a line, so that Node finds the names for import.
+// In the order of index.mjs, which imports them all.
 exports.open = open;
 exports.openAsync = openAsync;
 exports.restore = restore;
 exports.restoreAsync = restoreAsync;
 exports.Store = Store;
 exports.Key = Key;
-exports.EncryptStream = EncryptStream;
-exports.DecryptStream = DecryptStream;
-exports.Passphrase = Passphrase;
-exports.RecoveryKey = RecoveryKey;
-exports.Shares = Shares;
+onDemand('EncryptStream', streams);
+onDemand('DecryptStream', streams);
+onDemand('Passphrase', masterKeys);
+onDemand('RecoveryKey', masterKeys);
+onDemand('Shares', masterKeys);
 exports.KeyfoldError = KeyfoldError;
 exports.errorCodes = errorCodes;
 exports.generateMasterKey = generateMasterKey;
@@ -68,3 +65,18 @@ exports.indexReport = indexReport;
 exports.indexReportAsync = indexReportAsync;
 exports.PURPOSES = Object.freeze(native.builtInPurposes());
 exports.version = native.version();
+
+/** A class whose file is loaded when somebody looks at it. */
+function onDemand(name, load) {
+  const put = (value) => Object.defineProperty(exports, name, { value, enumerable: true, configurable: true, writable: true });
+  Object.defineProperty(exports, name, {
+    enumerable: true,
+    configurable: true,
+    get() {
+      const found = load()[name];
+      put(found);
+      return found;
+    },
+    set: put,
+  });
+}

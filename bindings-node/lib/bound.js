@@ -2,7 +2,7 @@
 
 const { types } = require('node:util');
 const { invalid } = require('./errors.js');
-const { unknownOption } = require('./options.js');
+const { options: optionsFile } = require('./later.js');
 
 /**
  * What a ciphertext is bound to, as the native functions take it: nothing, the bytes of `aad`, or a context packed
@@ -19,7 +19,7 @@ function bound(options) {
     if (!Object.hasOwn(options, name)) continue;
     if (name === 'context') context = options.context;
     else if (name === 'aad') aad = options.aad;
-    else throw unknownOption(name, ['aad', 'context']);
+    else throw optionsFile().unknownOption(name, ['aad', 'context']);
   }
   if (context !== undefined) {
     if (aad !== undefined) throw invalid('aad and context exclude each other');
@@ -42,7 +42,7 @@ function boundMany(options, values, others) {
     throw invalid('aad and context go into an object: { aad } or { context }');
   }
   const { aads, contexts, onError, ...one } = options;
-  if (onError !== undefined && !others.includes('onError')) throw unknownOption('onError', ['aad', 'context', 'aads', 'contexts']);
+  if (onError !== undefined && !others.includes('onError')) throw optionsFile().unknownOption('onError', ['aad', 'context', 'aads', 'contexts']);
   if (onError !== undefined && onError !== 'raise' && onError !== 'return') throw invalid('onError must be "raise" or "return"');
   const given = [aads, contexts, one.aad, one.context].filter((each) => each !== undefined);
   if (given.length > 1) throw invalid('aad, context, aads and contexts exclude each other');

@@ -1,7 +1,6 @@
 'use strict';
 
-const { checkCiphertext, checkData, checkText } = require('./bytes.js');
-const { invalid } = require('./errors.js');
+const { checkCiphertext, checkData, checkText, invalid } = require('./errors.js');
 const options = require('./options.js');
 
 /**

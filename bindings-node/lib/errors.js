@@ -1,5 +1,7 @@
 'use strict';
 
+const { types } = require('node:util');
+
 /** Every code of a KeyfoldError; a test compares the list with the core's. */
 const errorCodes = Object.freeze([
   'KEYFOLD_INVALID_ARGUMENT',
@@ -58,4 +60,64 @@ function answered(answer) {
   return answer;
 }
 
-module.exports = { KeyfoldError, answered, errorCodes, failed, invalid };
+/**
+ * Has sending the object to another thread, or cloning it, fail with a word about why. Cloning would otherwise give an
+ * empty object there. It reads every enumerable property.
+ */
+function keepHere(object, name) {
+  Object.defineProperty(object, 'thread', {
+    enumerable: true,
+    get() {
+      throw invalid(`${name} stays in its thread and cannot be cloned: open the store in each thread`);
+    },
+  });
+  return object;
+}
+
+function checkPlaintext(value) {
+  if (types.isUint8Array(value)) return;
+  if (typeof value === 'string') {
+    throw invalid('the plaintext must be a Buffer or Uint8Array; for text use encryptText, or Buffer.from(text)');
+  }
+  throw invalid('the plaintext must be a Buffer or Uint8Array');
+}
+
+function checkCiphertext(value) {
+  if (typeof value === 'string' || types.isUint8Array(value)) return value;
+  throw invalid('the ciphertext must be a Buffer, a Uint8Array, or text that begins with "kf1."');
+}
+
+function checkTarget(value) {
+  if (types.isUint8Array(value)) return;
+  throw invalid('the target must be a Buffer or Uint8Array');
+}
+
+function checkText(value, what) {
+  if (typeof value !== 'string') throw invalid(`${what} must be a string`);
+  return value;
+}
+
+function checkData(value) {
+  if (typeof value === 'string' || types.isUint8Array(value)) return value;
+  throw invalid('the data must be a Buffer, a Uint8Array or a string');
+}
+
+function checkMac(value) {
+  if (typeof value === 'string' || types.isUint8Array(value)) return;
+  throw invalid('the mac must be a Buffer, a Uint8Array, or text that begins with "kf1."');
+}
+
+module.exports = {
+  KeyfoldError,
+  answered,
+  checkCiphertext,
+  checkData,
+  checkMac,
+  checkPlaintext,
+  checkTarget,
+  checkText,
+  errorCodes,
+  failed,
+  invalid,
+  keepHere,
+};

@@ -1,15 +1,20 @@
 'use strict';
 
-const batch = require('./batch.js');
 const { bound } = require('./bound.js');
-const { checkCiphertext, checkData, checkMac, checkPlaintext, checkTarget, checkText } = require('./bytes.js');
-const { answered, invalid } = require('./errors.js');
+const {
+  answered,
+  checkCiphertext,
+  checkData,
+  checkMac,
+  checkPlaintext,
+  checkTarget,
+  checkText,
+  invalid,
+  keepHere,
+} = require('./errors.js');
+const { batch, options, progress, streams } = require('./later.js');
 const native = require('./native.js');
-const options = require('./options.js');
 const { encrypted } = require('./pool.js');
-const progress = require('./progress.js');
-const streams = require('./stream.js');
-const { keepHere } = require('./thread.js');
 
 /** On their own: found faster than among all the others. */
 const { decryptExactly, decryptInto, decryptText, encryptInto, encryptText } = native;
@@ -171,9 +176,9 @@ class Key {
 
   blindIndexMany(values, field, indexOptions) {
     const how = indexing(field, indexOptions);
-    const { all, lengths } = batch.indexValues(values, VALUES);
+    const { all, lengths } = batch().indexValues(values, VALUES);
     const [indexes, width] = answered(
-      native.blindIndexMany(handleOf(this), all, batch.asBytes(lengths), field, how),
+      native.blindIndexMany(handleOf(this), all, batch().asBytes(lengths), field, how),
     );
     const piece = (value, place) => indexes.subarray(place * width, (place + 1) * width);
     return values.map((value, place) => (value === null || value === undefined ? null : piece(value, place)));
@@ -190,39 +195,41 @@ class Key {
   }
 
   encryptMany(values, options) {
-    return batch.encryptMany(handleOf(this), values, options);
+    return batch().encryptMany(handleOf(this), values, options);
   }
 
   decryptMany(values, options) {
-    return batch.decryptMany(handleOf(this), values, options);
+    return batch().decryptMany(handleOf(this), values, options);
   }
 
   encryptManyText(values, options) {
-    return batch.encryptManyText(handleOf(this), values, options);
+    return batch().encryptManyText(handleOf(this), values, options);
   }
 
   decryptManyText(values, options) {
-    return batch.decryptManyText(handleOf(this), values, options);
+    return batch().decryptManyText(handleOf(this), values, options);
   }
 
   encryptManyPacked(packed, options) {
-    return batch.encryptManyPacked(handleOf(this), packed, options);
+    return batch().encryptManyPacked(handleOf(this), packed, options);
   }
 
   decryptManyPacked(packed, options) {
-    return batch.decryptManyPacked(handleOf(this), packed, options);
+    return batch().decryptManyPacked(handleOf(this), packed, options);
   }
 
   encryptStream(options) {
     const { binding, streamOptions } = streaming(options);
     const stream = answered(native.beginEncryptor(handleOf(this), bound(binding)));
-    return new streams.EncryptStream(streams.INTERNAL, this, stream, streamOptions);
+    const { EncryptStream, INTERNAL } = streams();
+    return new EncryptStream(INTERNAL, this, stream, streamOptions);
   }
 
   decryptStream(options) {
     const { binding, streamOptions } = streaming(options);
     const stream = answered(native.beginDecryptor(handleOf(this), bound(binding)));
-    return new streams.DecryptStream(streams.INTERNAL, this, stream, streamOptions);
+    const { DecryptStream, INTERNAL } = streams();
+    return new DecryptStream(INTERNAL, this, stream, streamOptions);
   }
 
   encryptFile(from, to, options) {
@@ -251,13 +258,13 @@ function written(answer, target) {
 }
 
 function isRaw(macOptions) {
-  return macOptions === undefined ? false : options.read(macOptions, options.MAC).raw === true;
+  return macOptions === undefined ? false : options().read(macOptions, options().MAC).raw === true;
 }
 
 /** The options of an index for the core; most calls name none. */
 function indexing(field, indexOptions) {
   checkText(field, 'field');
-  return indexOptions === undefined ? undefined : options.json(indexOptions, options.INDEX);
+  return indexOptions === undefined ? undefined : options().json(indexOptions, options().INDEX);
 }
 
 function compound(pairs, indexOptions) {
@@ -269,13 +276,13 @@ function compound(pairs, indexOptions) {
     fields.push(pair[0]);
     values.push(pair[1]);
   }
-  return { fields, values, how: indexOptions === undefined ? undefined : options.json(indexOptions, options.INDEX) };
+  return { fields, values, how: indexOptions === undefined ? undefined : options().json(indexOptions, options().INDEX) };
 }
 
 /** What goes to Node's stream, and what the stream is bound to. */
 function streaming(given) {
   if (given === undefined) return {};
-  options.requireObject(given, 'options');
+  options().requireObject(given, 'options');
   const { highWaterMark, signal, ...binding } = given;
   return { binding, streamOptions: { highWaterMark, signal } };
 }
@@ -284,19 +291,19 @@ function filed(from, to, given) {
   checkText(from, 'from');
   checkText(to, 'to');
   if (given === undefined) return { json: '{}' };
-  options.requireObject(given, 'options');
+  options().requireObject(given, 'options');
   const { onProgress, aad, context, ...plain } = given;
-  return { json: options.json(plain, options.FILE), onProgress, to: bound({ aad, context }) };
+  return { json: options().json(plain, options().FILE), onProgress, to: bound({ aad, context }) };
 }
 
 function converted(run, handle, from, to, given) {
   const { json, onProgress, to: bindTo } = filed(from, to, given);
-  return progress.now(onProgress, (told) => run(handle, from, to, bindTo, json, told, NOW));
+  return progress().now(onProgress, (told) => run(handle, from, to, bindTo, json, told, NOW));
 }
 
 function convertedLater(run, handle, from, to, given) {
   const { json, onProgress, to: bindTo } = filed(from, to, given);
-  return progress.later(onProgress, (told) => run(handle, from, to, bindTo, json, told, LATER));
+  return progress().later(onProgress, (told) => run(handle, from, to, bindTo, json, told, LATER));
 }
 
 module.exports = { INTERNAL, Key };

@@ -1,10 +1,9 @@
 'use strict';
 
 const { types } = require('node:util');
-const { KeyfoldError, answered, invalid } = require('./errors.js');
+const { KeyfoldError, answered, invalid, keepHere } = require('./errors.js');
 const native = require('./native.js');
 const options = require('./options.js');
-const { keepHere } = require('./thread.js');
 
 const forgotten = new FinalizationRegistry((handle) => native.releaseSecret(handle));
 

@@ -11,10 +11,10 @@ const SIZE = 32 * 1024;
 /** Longer ones get memory of their own. */
 const LONGEST = 4 * 1024;
 
-const NONE = Buffer.alloc(0);
+const NONE = new Uint8Array(0);
 
 let pool = NONE;
-let memory = pool.buffer;
+let memory;
 let used = 0;
 
 function renew() {

@@ -1,18 +1,20 @@
 'use strict';
 
-const { checkText } = require('./bytes.js');
-const { CALLS } = require('./calls.js');
-const { answered, invalid } = require('./errors.js');
+const { answered, checkText, invalid, keepHere } = require('./errors.js');
 const { INTERNAL, Key } = require('./key.js');
-const masterKeys = require('./master_key.js');
+const { calls, masterKeys, options, progress } = require('./later.js');
 const native = require('./native.js');
-const options = require('./options.js');
-const progress = require('./progress.js');
-const { keepHere } = require('./thread.js');
 
 /** Whether a native function gives a Promise. */
 const NOW = false;
 const LATER = true;
+/** The calls that `lib/calls.js` has. */
+const CALLS = `
+  createKey createKeys rotateKey archiveKey keyInfo keyUsage listKeys listKeyVersions promoteVersion setVersionState
+  scheduleDestruction cancelDestruction runDue purge purgePending registerPurpose purposes indexSalts
+  rotateIndexSalt retireIndexSalt getIndexSalt deriveKey recipients removeRecipient recipientPublicKey inspect check
+  anchor importKey getDataKey getEncryptionKey exportKeyset importKeyset quarantine quarantined
+`.trim().split(/\s+/);
 /** How many keys are read at once by an iterator. */
 const PAGE = 1000;
 
@@ -103,62 +105,62 @@ class Store {
 
   iterKeys(filter) {
     handleOf(this);
-    return eachKey(this, options.read(filter, options.KEY_FILTER) && { ...filter });
+    return eachKey(this, options().read(filter, options().KEY_FILTER) && { ...filter });
   }
 
   iterKeysAsync(filter) {
     handleOf(this);
-    return eachKeyLater(this, options.read(filter, options.KEY_FILTER) && { ...filter });
+    return eachKeyLater(this, options().read(filter, options().KEY_FILTER) && { ...filter });
   }
 
   addRecipient(masterKey, given) {
-    const json = options.json(given, options.ADD_RECIPIENT);
-    return answered(native.addRecipient(handleOf(this), named(masterKeys.resolved(masterKey)), json, NOW));
+    const json = options().json(given, options().ADD_RECIPIENT);
+    return answered(native.addRecipient(handleOf(this), named(masterKeys().resolved(masterKey)), json, NOW));
   }
 
   async addRecipientAsync(masterKey, given) {
-    const json = options.json(given, options.ADD_RECIPIENT);
-    const secret = named(await masterKeys.awaited(masterKey));
+    const json = options().json(given, options().ADD_RECIPIENT);
+    const secret = named(await masterKeys().awaited(masterKey));
     return answered(await native.addRecipient(handleOf(this), secret, json, LATER));
   }
 
   testRecipient(masterKey) {
-    return answered(native.testRecipient(handleOf(this), masterKeys.resolved(masterKey), NOW));
+    return answered(native.testRecipient(handleOf(this), masterKeys().resolved(masterKey), NOW));
   }
 
   async testRecipientAsync(masterKey) {
-    const secret = await masterKeys.awaited(masterKey);
+    const secret = await masterKeys().awaited(masterKey);
     return answered(await native.testRecipient(handleOf(this), secret, LATER));
   }
 
   drill(masterKey) {
-    return answered(native.drill(handleOf(this), masterKeys.resolved(masterKey), NOW));
+    return answered(native.drill(handleOf(this), masterKeys().resolved(masterKey), NOW));
   }
 
   async drillAsync(masterKey) {
-    const secret = await masterKeys.awaited(masterKey);
+    const secret = await masterKeys().awaited(masterKey);
     return answered(await native.drill(handleOf(this), secret, LATER));
   }
 
   rotateMasterKey(newMasterKey) {
-    return answered(native.rotateMasterKey(handleOf(this), masterKeys.resolved(newMasterKey), NOW));
+    return answered(native.rotateMasterKey(handleOf(this), masterKeys().resolved(newMasterKey), NOW));
   }
 
   async rotateMasterKeyAsync(newMasterKey) {
-    const secret = await masterKeys.awaited(newMasterKey);
+    const secret = await masterKeys().awaited(newMasterKey);
     return answered(await native.rotateMasterKey(handleOf(this), secret, LATER));
   }
 
   backup(path, given) {
     const handle = handleOf(this);
     checkText(path, 'path');
-    return progress.now(onProgressOf(given), (told) => native.backup(handle, path, told, NOW));
+    return progress().now(onProgressOf(given), (told) => native.backup(handle, path, told, NOW));
   }
 
   async backupAsync(path, given) {
     const handle = handleOf(this);
     checkText(path, 'path');
-    return progress.later(onProgressOf(given), (told) => native.backup(handle, path, told, LATER));
+    return progress().later(onProgressOf(given), (told) => native.backup(handle, path, told, LATER));
   }
 
   fingerprint() {
@@ -191,16 +193,16 @@ class Store {
   }
 }
 
-for (const [name, prepare] of Object.entries(CALLS)) {
+for (const name of CALLS) {
   const twin = `${name}Async`;
   const methods = {
     [name](...given) {
       const handle = handleOf(this);
-      return answered(native[name](handle, ...prepare(...given), NOW));
+      return answered(native[name](handle, ...calls()[name](...given), NOW));
     },
     async [twin](...given) {
       const handle = handleOf(this);
-      return answered(await native[name](handle, ...prepare(...given), LATER));
+      return answered(await native[name](handle, ...calls()[name](...given), LATER));
     },
   };
   define(name, methods[name]);
@@ -244,20 +246,20 @@ function named(secret) {
 
 function onProgressOf(given) {
   if (given === undefined) return undefined;
-  const { onProgress, ...others } = options.requireObject(given, 'options');
-  options.read(others, {});
+  const { onProgress, ...others } = options().requireObject(given, 'options');
+  options().read(others, {});
   return onProgress;
 }
 
 function open(path, openOptions) {
   const { masterKey, json, mode } = requested(path, openOptions);
-  const secret = masterKeys.resolved(masterKey);
+  const secret = masterKeys().resolved(masterKey);
   return new Store(INTERNAL, path, answered(native.open(path, secret, json, NOW)), mode);
 }
 
 async function openAsync(path, openOptions) {
   const { masterKey, json, mode } = requested(path, openOptions);
-  const secret = await masterKeys.awaited(masterKey);
+  const secret = await masterKeys().awaited(masterKey);
   return new Store(INTERNAL, path, answered(await native.open(path, secret, json, LATER)), mode);
 }
 
@@ -268,26 +270,26 @@ function requested(path, openOptions) {
     throw invalid('the options of open are an object, as in open(path, { masterKey })');
   }
   const { masterKey, ...plain } = openOptions;
-  const found = options.read(plain, options.OPEN);
+  const found = options().read(plain, options().OPEN);
   return { masterKey, json: JSON.stringify(found), mode: found.mode };
 }
 
 function restore(source, path, given) {
   const { masterKey, json } = restoring(source, path, given);
-  return answered(native.restore(source, path, masterKeys.resolved(masterKey), json, NOW));
+  return answered(native.restore(source, path, masterKeys().resolved(masterKey), json, NOW));
 }
 
 async function restoreAsync(source, path, given) {
   const { masterKey, json } = restoring(source, path, given);
-  return answered(await native.restore(source, path, await masterKeys.awaited(masterKey), json, LATER));
+  return answered(await native.restore(source, path, await masterKeys().awaited(masterKey), json, LATER));
 }
 
 function restoring(source, path, given) {
   checkText(source, 'source');
   checkText(path, 'path');
   if (given === undefined) return { masterKey: undefined, json: '{}' };
-  const { masterKey, ...plain } = options.requireObject(given, 'options');
-  return { masterKey, json: options.json(plain, options.RESTORE) };
+  const { masterKey, ...plain } = options().requireObject(given, 'options');
+  return { masterKey, json: options().json(plain, options().RESTORE) };
 }
 
 module.exports = { Store, open, openAsync, restore, restoreAsync };
