@@ -7,7 +7,7 @@ use crate::bound::Bounds;
 use crate::failure;
 use crate::handles::with_key;
 use crate::raw::{Bytes, Js, Value};
-use crate::wiped::{WipedBytes, WipedText};
+use crate::wiped::{WipedBytes, WipedText, WipedUnits};
 
 /// The length of what was null, and stays so.
 const NULL: i32 = -1;
@@ -49,7 +49,7 @@ pub fn decrypt<'a>(js: Js<'a>, arguments: &[Value<'a>]) -> Result<Value<'a>> {
     if failures.is_empty() { Ok(plaintexts) } else { js.array(&[plaintexts, js.array(&failures)?]) }
 }
 
-/// encryptManyText(key, text, lengths, bounds, collect): hands the text forms, null where a value was, to `collect`
+/// encryptManyText(key, [part of the text], lengths, bounds, collect): hands the text forms, null where a value was, to `collect`
 pub fn encrypt_text<'a>(js: Js<'a>, arguments: &[Value<'a>]) -> Result<Value<'a>> {
     let [key, text, lengths, bounds, collect, ..] = arguments else { return js.undefined() };
     let bounds = Bounds::read(js, *bounds)?;
@@ -61,7 +61,7 @@ pub fn encrypt_text<'a>(js: Js<'a>, arguments: &[Value<'a>]) -> Result<Value<'a>
     js.hand_over(*collect, packed.iter().map(|value| value.map_or(Ok(null), |value| js.ascii(value))))
 }
 
-/// decryptManyText(key, textForms, lengths, bounds, collect, return): as `encryptManyText`, with texts, null and failures
+/// decryptManyText(key, [part of the text forms], lengths, bounds, collect, return): as `encryptManyText`, with texts, null and failures
 pub fn decrypt_text<'a>(js: Js<'a>, arguments: &[Value<'a>]) -> Result<Value<'a>> {
     let [key, text, lengths, bounds, collect, on_error, ..] = arguments else { return js.undefined() };
     let bounds = Bounds::read(js, *bounds)?;
@@ -121,7 +121,7 @@ pub fn split<'v, T, R>(
     if all.is_empty() { Ok(values) } else { Err(mismatched()) }
 }
 
-fn mismatched() -> Error {
+pub(crate) fn mismatched() -> Error {
     Error::new(ErrorKind::InvalidArgument, "the lengths are not those of the values")
 }
 
@@ -134,10 +134,24 @@ pub struct Texts {
 
 impl Texts {
     pub fn read<'a>(js: Js<'a>, text: Value<'a>, lengths: Value<'a>) -> Result<Self> {
-        let units = js.units(text, "the texts")?;
         let lengths = read_lengths(&js.bytes(lengths, "the lengths")?)?;
-        if is_ascii(&units) {
-            return Self::ascii(&units, &lengths);
+        let parts = match js.is_array(text)? {
+            true => js.items(text, "the texts", limits::BATCH)?,
+            false => vec![text],
+        };
+        let total = total(&lengths)?;
+        let mut all = WipedBytes::from(Vec::with_capacity(total + 1));
+        let mut is_ascii = true;
+        for part in &parts {
+            is_ascii = is_ascii && js.append_ascii(*part, "the texts", &mut all)?;
+        }
+        if is_ascii {
+            return Self::ascii(all, &lengths);
+        }
+        drop(all);
+        let mut units = WipedUnits::from(Vec::with_capacity(total));
+        for part in parts {
+            units.append(&js.units(part, "the texts")?)?;
         }
         let values = split(&units, &lengths, Ok)?;
         // Of its final size at once: growing would leave copies behind.
@@ -156,12 +170,11 @@ impl Texts {
     }
 
     /// Each unit is a byte.
-    fn ascii(units: &[u16], lengths: &[i32]) -> Result<Self> {
+    fn ascii(all: WipedBytes, lengths: &[i32]) -> Result<Self> {
         let lengths: Vec<_> = lengths.iter().map(|length| usize::try_from(*length).ok()).collect();
-        if lengths.iter().flatten().sum::<usize>() != units.len() {
+        if lengths.iter().flatten().sum::<usize>() != all.len() {
             return Err(mismatched());
         }
-        let all = WipedBytes::from(units.iter().map(|unit| *unit as u8).collect::<Vec<_>>());
         Ok(Self { all: all.into_text()?, lengths })
     }
 
@@ -174,6 +187,18 @@ impl Texts {
         };
         self.lengths.iter().map(|length| length.map(&mut next)).collect()
     }
+}
+
+/// Of all texts together, in UTF-16 units.
+fn total(lengths: &[i32]) -> Result<usize> {
+    let total = lengths.iter().filter_map(|length| usize::try_from(*length).ok()).sum();
+    if total > limits::BATCH_BYTES {
+        return Err(Error::new(
+            ErrorKind::LimitExceeded,
+            format!("the texts of a batch are at most {} characters together", limits::BATCH_BYTES),
+        ));
+    }
+    Ok(total)
 }
 
 fn is_ascii(units: &[u16]) -> bool {

@@ -521,8 +521,35 @@ impl<'a> Js<'a> {
         Ok(bytes)
     }
 
-    /// A string's UTF-16 units, wiped when dropped.
-    pub fn units(self, value: Value<'a>, what: &str) -> Result<WipedUnits> {
+    /// Appends a string to bytes that have room for it, if it is ASCII throughout; gives whether it is. Its UTF-16 units
+    /// are not copied first.
+    pub fn append_ascii(self, value: Value<'a>, what: &str, out: &mut WipedBytes) -> Result<bool> {
+        let length = self.unit_count(value, what)?;
+        let mut in_utf8 = 0;
+        // SAFETY: the value is of this call; without a buffer only the length is given.
+        checked(unsafe {
+            sys::napi_get_value_string_utf8(self.env, value.raw, null_mut(), 0, &mut in_utf8)
+        })?;
+        let room = out.buffer().spare_capacity_mut();
+        // Whatever is not ASCII takes more bytes than units. Node writes a NUL behind the string.
+        if in_utf8 != length || room.len() <= length {
+            return Ok(false);
+        }
+        let mut written = 0;
+        // SAFETY: the value is of this call, and there is room for it and the NUL.
+        checked(unsafe {
+            let start = room.as_mut_ptr().cast();
+            sys::napi_get_value_string_latin1(self.env, value.raw, start, length + 1, &mut written)
+        })?;
+        let before = out.len();
+        assert!(written <= length);
+        // SAFETY: so many bytes behind those that were there are written now.
+        unsafe { out.buffer().set_len(before + written) };
+        Ok(true)
+    }
+
+    /// How many UTF-16 units a string has; LimitExceeded past those of a batch.
+    fn unit_count(self, value: Value<'a>, what: &str) -> Result<usize> {
         let mut length = 0;
         // SAFETY: the value is of this call; without a buffer only the length is given.
         let status =
@@ -537,6 +564,12 @@ impl<'a> Js<'a> {
                 format!("the texts of a batch are at most {LONGEST_BATCH} characters together"),
             ));
         }
+        Ok(length)
+    }
+
+    /// A string's UTF-16 units, wiped when dropped.
+    pub fn units(self, value: Value<'a>, what: &str) -> Result<WipedUnits> {
+        let mut length = self.unit_count(value, what)?;
         let mut units = WipedUnits::from(vec![0u16; length + 1]);
         // SAFETY: the value is of this call, the buffer given with its length.
         checked(unsafe {

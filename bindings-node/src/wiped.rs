@@ -28,6 +28,15 @@ impl WipedUnits {
     pub fn truncate(&mut self, length: usize) {
         self.0.truncate(length);
     }
+
+    /// Appends units where there is room for them: growing would leave copies behind.
+    pub fn append(&mut self, units: &[u16]) -> keyfold::Result<()> {
+        if self.0.capacity() - self.0.len() < units.len() {
+            return Err(crate::batch::mismatched());
+        }
+        self.0.extend_from_slice(units);
+        Ok(())
+    }
 }
 
 impl From<Vec<u16>> for WipedUnits {

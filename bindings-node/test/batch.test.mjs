@@ -153,3 +153,21 @@ test('searching by ciphertexts and indexes', async (t) => {
   assert.deepEqual(await indexReportAsync([Buffer.from('a'), 'a', 'b', null], { bits: 8 }), report);
   await assert.rejects(() => indexReportAsync(['\ud800']), fails('INVALID_ARGUMENT'));
 });
+
+test('texts of many parts come back in order, ASCII or not', (t) => {
+  const { pii } = newStore(t);
+  const ascii = Array.from({ length: 1500 }, (_, place) => (place % 7 === 0 ? null : `value ${place}`));
+  // One character of another kind, far behind.
+  const mixed = ascii.with ? ascii.with(1401, 'ž€😀') : Object.assign([...ascii], { 1401: 'ž€😀' });
+  for (const texts of [ascii, mixed, [], [''], [null]]) {
+    assert.deepEqual(pii.decryptManyText(pii.encryptManyText(texts)), texts);
+  }
+  const sealed = pii.encryptManyText(ascii);
+  // The low byte of ı is that of 1: what is not ASCII is not taken for it.
+  sealed[1401] = sealed[1401].replaceAll('1', 'ı').concat('ı');
+  const opened = pii.decryptManyText(sealed, { onError: 'return' });
+  assert.equal(opened[1401].code, 'KEYFOLD_DECRYPTION_FAILED');
+  assert.equal(opened[1402], 'value 1402');
+  const half = [...ascii, 'ok', '\ud800'];
+  assert.throws(() => pii.encryptManyText(half), (error) => error.code === 'KEYFOLD_INVALID_ARGUMENT' && error.index === 1501);
+});
