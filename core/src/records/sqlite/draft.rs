@@ -5,6 +5,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 
 use super::create::unwritable;
 use crate::error::{Error, ErrorKind, Result};
@@ -45,9 +46,10 @@ impl Draft {
             name.push(format!(".{:016x}{DRAFT}", u64::from_be_bytes(random)));
             let path = target.with_file_name(name);
             let lock = made_new(&beside(&path, LOCK))?;
-            // Where the file system has no such locks, nothing is swept either.
-            let _ = flock(&lock, FlockOperation::NonBlockingLockExclusive);
-            if lock.metadata().is_ok_and(|metadata| metadata.nlink() > 0) {
+            // Where the file system has no such locks, nothing is swept either. Who has it already is a sweep, and
+            // about to remove it.
+            let taken = flock(&lock, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK);
+            if !taken && lock.metadata().is_ok_and(|metadata| metadata.nlink() > 0) {
                 return Ok(Self { path, _lock: lock });
             }
         }
