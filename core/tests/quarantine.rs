@@ -27,6 +27,8 @@ fn a_damaged_key_is_set_aside_and_the_rest_goes_on() {
     let report = store.check().unwrap();
     assert!(!report.ok);
     assert_eq!(report.findings[0].subject, "key bad");
+    let error = home.open().key("bad").unwrap_err();
+    assert_eq!((error.kind(), error.key_id()), (ErrorKind::IntegrityError, Some("bad")));
     let before = rows(&home);
     store.quarantine("key", "bad", "a disk that failed").unwrap();
     assert_eq!(rows(&home), before, "its rows are kept");
@@ -66,7 +68,7 @@ fn a_damaged_key_is_set_aside_and_the_rest_goes_on() {
             store.decrypt("bad", &sealed, b"").map(|_| ()),
         ] {
             let error = outcome.unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::KeyUnavailable);
+            assert_eq!((error.kind(), error.key_id()), (ErrorKind::KeyUnavailable, Some("bad")));
             assert!(error.message().contains("quarantined"), "{error}");
         }
         store.rotate_key("good").unwrap();

@@ -429,6 +429,40 @@ fn rows_planted_for_a_key_to_come() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
+/// A key taken out altogether, and its place in the tree given to something that nobody asks for.
+#[test]
+fn a_key_that_gave_its_place_away() {
+    let sample = Sample::new();
+    let out = "DELETE FROM key WHERE key_id = 'beta'; DELETE FROM key_version WHERE key_id = 'beta';
+               DELETE FROM index_root WHERE scope = 'key/beta';";
+    let give =
+        |to: &str| Attack::sql(format!("{out} UPDATE entity SET {to} WHERE kind = 'key' AND id = 'beta'"));
+    let attacks = [
+        give("kind = 'usage', id = 'gone'"),
+        give("bucket = bucket + 1, kind = 'usage', id = 'gone'"),
+        give("bucket = bucket - 1"),
+    ];
+    assert_eq!(try_all(&sample, &attacks), attacks.len());
+}
+
+/// Where the tree has nothing, nothing is believed: not that a key was set aside, nor that there is none.
+#[test]
+fn rows_planted_where_the_tree_has_nothing() {
+    let sample = Sample::new();
+    let numbers = "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 65535)";
+    for planted in [
+        "INSERT INTO entity SELECT i, 'quarantine', 'key/new', randomblob(32) FROM n \
+         WHERE i NOT IN (SELECT bucket FROM entity)",
+        "INSERT INTO tree_node SELECT i, randomblob(33) FROM n WHERE i < 256 AND i NOT IN (SELECT node FROM tree_node)",
+    ] {
+        let path = sample.copy("copy");
+        assert!(spoil(&path, &Attack::sql(format!("{numbers} {planted}"))));
+        let store = sample.open(&path).unwrap();
+        assert_eq!(kind(store.key_info("new")), ErrorKind::IntegrityError, "{planted}");
+        assert_eq!(kind(store.create_key("new", &CreateKey::new())), ErrorKind::IntegrityError, "{planted}");
+    }
+}
+
 /// A recipient of the attacker's own, whole and consistent in itself, opens nothing, and is found.
 #[test]
 fn a_planted_recipient_opens_nothing() {
