@@ -241,4 +241,11 @@ mod tests {
         let pbkdf2 = r#"{"kdf":"pbkdf2_sha256","rounds":600000}"#;
         assert!(Parameters::from_json(pbkdf2, RecipientKind::Passphrase).is_some());
     }
+
+    /// What is cheap to guess is never a key as it stands.
+    #[test]
+    fn a_passphrase_without_a_cost_gives_no_key() {
+        let text = Credential::of_kind(RecipientKind::Passphrase, SecretBytes::copied(b"correct horse"));
+        assert!(text.derive(None, &[1; 32]).is_err());
+    }
 }

@@ -113,12 +113,15 @@ fn signed_wraps(store: &StoreRow, recipients: &[RecipientRow], wraps: &[KekWrapR
 }
 
 /// Checks the signature over all wraps, and that each recipient has the one wrap of the current KEK.
-pub(crate) fn check_wraps(rows: &dyn Rows, identity: &[u8; 32]) -> Result<()> {
-    let store = rows.store()?;
-    let (wraps, recipients) = (rows.kek_wraps()?, rows.recipients()?);
-    let message = signed_wraps(&store, &recipients, &wraps);
+pub(crate) fn check_wraps(
+    store: &StoreRow,
+    recipients: &[RecipientRow],
+    wraps: &[KekWrapRow],
+    identity: &[u8; 32],
+) -> Result<()> {
+    let message = signed_wraps(store, recipients, wraps);
     verify_signature(identity, message.as_bytes(), &store.wraps_signature).map_err(|_| damaged_wraps())?;
-    let matching = wraps.iter().zip(&recipients).all(|(wrap, recipient)| {
+    let matching = wraps.iter().zip(recipients).all(|(wrap, recipient)| {
         wrap.recipient_id == recipient.recipient_id && wrap.kek_version == store.kek_version
     });
     if wraps.len() == recipients.len() && matching { Ok(()) } else { Err(damaged_wraps()) }
@@ -143,4 +146,77 @@ fn damaged_wraps() -> Error {
         "the wraps of the key-encryption key were changed by someone without the master key, or are damaged; \
          keep the file and restore a backup",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hierarchy::{Credential, NewRecipient, make_recipient};
+
+    const STORE_ID: [u8; 16] = [1; 16];
+
+    fn recipient(recipient_id: &str, kek: &SecretBytes) -> (RecipientRow, KekWrapRow) {
+        let credential = Credential::master_key(SecretBytes::random(32).unwrap());
+        let new = NewRecipient { recipient_id, description: None, created_at: 0 };
+        let (row, _) = make_recipient(&STORE_ID, &new, &credential, &[9; 32]).unwrap();
+        let wrap = wrap_kek(&STORE_ID, &row, 2, kek).unwrap();
+        (row, wrap)
+    }
+
+    fn signed(recipients: &[RecipientRow], wraps: &[KekWrapRow], identity: &Identity) -> StoreRow {
+        let mut store = StoreRow {
+            format: 1,
+            store_id: STORE_ID,
+            created_at: 0,
+            generation: 1,
+            kek_version: 2,
+            wraps_signature: [0; 64],
+            development: false,
+            copied: false,
+            purge_pending: false,
+            audit_sequence: 0,
+            audit_hash: [0; 32],
+            nodes: Vec::new(),
+            root: [0; 32],
+        };
+        sign_wraps(&mut store, recipients, wraps, identity);
+        store
+    }
+
+    /// Whoever signed: each recipient has one wrap, of the current KEK, and nobody else has any.
+    #[test]
+    fn every_recipient_has_its_one_wrap() {
+        let identity = Identity::from_seed(&[3; 32]);
+        let kek = SecretBytes::copied(&[5; 32]);
+        let ((a, to_a), (b, to_b)) = (recipient("a", &kek), recipient("b", &kek));
+        let recipients = [a, b];
+        let check = |wraps: &[KekWrapRow]| {
+            let store = signed(&recipients, wraps, &identity);
+            check_wraps(&store, &recipients, wraps, &identity.public())
+        };
+        assert!(check(&[to_a.clone(), to_b.clone()]).is_ok());
+        let older = KekWrapRow { kek_version: 1, ..to_b.clone() };
+        let nobodys = KekWrapRow { recipient_id: "c".to_owned(), ..to_b.clone() };
+        for wraps in [
+            vec![],
+            vec![to_a.clone()],
+            vec![to_a.clone(), to_a.clone()],
+            vec![to_a.clone(), older],
+            vec![to_a.clone(), nobodys.clone()],
+            vec![to_a.clone(), to_b.clone(), nobodys],
+        ] {
+            assert_eq!(check(&wraps).unwrap_err().kind(), ErrorKind::IntegrityError);
+        }
+    }
+
+    #[test]
+    fn wraps_that_the_identity_did_not_sign_are_damage() {
+        let (identity, other) = (Identity::from_seed(&[3; 32]), Identity::from_seed(&[4; 32]));
+        let (row, wrap) = recipient("a", &SecretBytes::copied(&[5; 32]));
+        let (recipients, wraps) = ([row], [wrap]);
+        let store = signed(&recipients, &wraps, &identity);
+        assert!(check_wraps(&store, &recipients, &wraps, &other.public()).is_err());
+        let (replaced, _) = recipient("a", &SecretBytes::copied(&[5; 32]));
+        assert!(check_wraps(&store, &[replaced], &wraps, &identity.public()).is_err());
+    }
 }

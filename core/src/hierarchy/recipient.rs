@@ -227,6 +227,15 @@ mod tests {
     }
 
     #[test]
+    fn it_is_not_a_later_one_of_its_id() {
+        let (row, later) = (made_for(&secret(7)), made_for(&secret(7)));
+        let opened = open_one(&row, &secret(7)).unwrap();
+        assert!(opened.is(&row) && !opened.is(&later));
+        let copied = RecipientRow { recipient_id: "s".to_owned(), ..row };
+        assert!(!opened.is(&copied));
+    }
+
+    #[test]
     fn a_changed_seal_is_noticed() {
         let row = made_for(&secret(7));
         for place in 0..row.sealed.len() {

@@ -122,5 +122,34 @@ mod tests {
         assert!(!freshness.failed_lately());
         freshness.failed();
         assert!(freshness.failed_lately());
+        std::thread::sleep(Duration::from_millis(RETRY_MILLISECONDS + 50));
+        assert!(!freshness.failed_lately());
+    }
+
+    #[test]
+    fn a_look_counts_from_when_it_began() {
+        let freshness = Freshness::new(Duration::from_secs(10), Duration::from_secs(60));
+        let ago = |milliseconds| coarse_milliseconds().saturating_sub(milliseconds);
+        freshness.checked_at.store(ago(20_000), Ordering::Release);
+        assert_eq!(freshness.need(), Need::Look);
+        freshness.looked(ago(7_000));
+        assert_eq!(freshness.need(), Need::LookIfFree);
+        freshness.looked(ago(15_000));
+        assert_eq!(freshness.need(), Need::LookIfFree);
+        freshness.looked(ago(0));
+        assert_eq!(freshness.need(), Need::Nothing);
+    }
+
+    /// What has just reached its age is past it.
+    #[test]
+    fn an_age_is_reached_at_once() {
+        let freshness = Freshness::new(Duration::ZERO, Duration::ZERO);
+        // Checked a moment from now: of no age, for as long as this test takes.
+        freshness.looked(coarse_milliseconds() + 60_000);
+        assert_eq!(freshness.need(), Need::Look);
+        assert!(!freshness.may_serve_stale());
+        let freshness = Freshness::new(Duration::from_millis(1), Duration::ZERO);
+        freshness.looked(coarse_milliseconds() + 60_000);
+        assert_eq!(freshness.need(), Need::Nothing);
     }
 }

@@ -274,6 +274,10 @@ mod tests {
         meter
     }
 
+    fn empty_shard(meter: &Meter) {
+        assert!((0..=256).any(|_| !meter.take(1)));
+    }
+
     #[test]
     fn nothing_is_spent_before_it_is_allotted() {
         let meter = Meter::new(1, Algorithm::Aes256Gcm);
@@ -288,7 +292,7 @@ mod tests {
         let meter = meter(Algorithm::Aes256Gcm, ALLOTTED);
         let spend = |portion: u64| {
             let mut spent = 0;
-            while meter.take(portion) || meter.take_more(portion) != Taken::Nothing {
+            while spent <= ALLOTTED && (meter.take(portion) || meter.take_more(portion) != Taken::Nothing) {
                 spent += portion;
             }
             spent
@@ -306,17 +310,17 @@ mod tests {
     #[test]
     fn renewal_is_due_at_half() {
         let meter = meter(Algorithm::Aes256Gcm, 256);
-        let mut spent = 0;
-        loop {
+        let mut spent = 1;
+        while spent < 256 && (meter.take(1) || meter.take_more(1) != Taken::RenewSoon) {
             spent += 1;
-            if !meter.take(1) && meter.take_more(1) == Taken::RenewSoon {
-                break;
-            }
         }
         assert!((112..=144).contains(&spent), "{spent}");
         meter.renewal_failed();
-        while meter.take(1) {}
+        empty_shard(&meter);
         assert_eq!(meter.take_more(1), Taken::Enough);
+        std::thread::sleep(std::time::Duration::from_millis(RETRY_MILLISECONDS + 50));
+        empty_shard(&meter);
+        assert_eq!(meter.take_more(1), Taken::RenewSoon);
     }
 
     #[test]
@@ -342,6 +346,22 @@ mod tests {
         assert_eq!((meter.unwritten(), meter.left()), (35, 965));
         meter.wrote(35);
         assert_eq!(meter.unwritten(), 0);
+    }
+
+    #[test]
+    fn what_is_given_back_is_there_again() {
+        let meter = meter(Algorithm::Aes256GcmSiv, 100);
+        assert_eq!(meter.take_more(10), Taken::Enough);
+        meter.give_back(10);
+        assert_eq!((meter.left(), meter.unwritten()), (100, 0));
+    }
+
+    /// AES-256-GCM breaks where its messages were not counted: a lease is on disk before it is spent.
+    #[test]
+    fn a_meter_is_of_its_version_and_algorithm() {
+        let (strict, lax) = (Meter::new(7, Algorithm::Aes256Gcm), Meter::new(8, Algorithm::Aes256GcmSiv));
+        assert_eq!((strict.version(), lax.version()), (7, 8));
+        assert!(strict.leases() && !lax.leases());
     }
 
     #[test]

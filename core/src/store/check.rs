@@ -186,7 +186,8 @@ fn check_entity(
                 let secret = place.unwrap(&unlocked.kek, row.kek_version, &row.wrapped)?;
                 if entity.id == IDENTITY {
                     let seed = secret.try_expose_32().ok_or_else(|| entity.damaged())?;
-                    check_wraps(tree.rows(), &Identity::from_seed(seed).public())?;
+                    let (recipients, wraps) = (tree.rows().recipients()?, tree.rows().kek_wraps()?);
+                    check_wraps(tree.store(), &recipients, &wraps, &Identity::from_seed(seed).public())?;
                 }
             }
             Ok(())
