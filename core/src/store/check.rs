@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::hierarchy::{AUDIT_KEY, IDENTITY, IndexRootPlace, SystemKeyPlace, Wrappable, check_wraps};
-use crate::keyring::{Snapshot, VersionState};
+use crate::keyring::Snapshot;
 use crate::primitives::Identity;
 use crate::records::audit::verify_chain;
 use crate::records::entity::{key_scope, purpose_scope};
@@ -166,10 +166,7 @@ fn check_entity(
             let snapshot =
                 Snapshot::load(tree, &unlocked.kek, entity.id, None)?.ok_or_else(|| entity.damaged())?;
             for version in &snapshot.versions {
-                // Of a destroyed version there is nothing left to open.
-                if version.state != VersionState::Destroyed {
-                    snapshot.check_wrap(version)?;
-                }
+                snapshot.check_wrap(version)?;
             }
             report.keys += 1;
             report.versions += snapshot.versions.len();

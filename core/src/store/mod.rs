@@ -10,6 +10,8 @@ mod development;
 mod forking;
 mod index_roots;
 mod info;
+#[cfg(test)]
+mod insider;
 mod inspect;
 mod key_index;
 mod keyset;

@@ -1,0 +1,82 @@
+//! What only this crate can bring about: rows that are wrong and verify all the same, and a call that is in flight.
+
+use std::time::{Duration, Instant};
+
+use super::{CreateKey, OpenOptions, Store};
+use crate::records::{EntityId, VersionRow};
+use crate::{MasterKey, limits};
+
+/// A store with a key of two versions.
+fn store(folder: &tempfile::TempDir) -> Store {
+    let master_key = MasterKey::parse(&crate::generate_master_key().unwrap()).unwrap();
+    let options = OpenOptions::new().create(true);
+    let store = Store::open_with(folder.path().join("s"), &master_key, &options).unwrap();
+    store.create_key("k", &CreateKey::new()).unwrap();
+    store.rotate_key("k").unwrap();
+    store
+}
+
+/// Changes the first version as whoever holds the KEK can.
+fn change(store: &Store, change: impl Fn(&mut VersionRow)) {
+    let changed = store.shared.write_verified(0, |act| {
+        let mut row = act.rows().versions("k")?.remove(0);
+        change(&mut row);
+        act.rows().put_version(&row)?;
+        act.tree.authenticate(EntityId::key("k"))?;
+        act.tree.seal()
+    });
+    changed.unwrap();
+}
+
+/// The wraps are asked for themselves: that their rows verify says only that they are as they were written.
+#[test]
+fn the_check_opens_every_wrap() {
+    for (wrong, change_to) in [
+        ("a wrap that does not open", (|row| row.wrapped[20] ^= 1) as fn(&mut VersionRow)),
+        ("a destroyed version with its wrap", |row| row.state = "destroyed".to_owned()),
+        ("an enabled version without one", |row| row.wrapped.clear()),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(&folder);
+        assert!(store.check().unwrap().ok);
+        change(&store, change_to);
+        let report = store.check().unwrap();
+        assert!(report.findings.iter().any(|finding| finding.subject == "key k"), "{wrong}: {report:?}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(&folder);
+    change(&store, |row| {
+        row.state = "destroyed".to_owned();
+        row.wrapped.clear();
+    });
+    assert!(store.check().unwrap().ok);
+}
+
+/// Closes a store while a call holds a key for so long: when the call let go, and when the store was closed.
+fn closed_beside(hold: Duration) -> (Instant, Instant) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(&folder);
+    let entry = store.shared.entry("k").unwrap();
+    let loaded = entry.load();
+    std::thread::scope(|scope| {
+        let closing = scope.spawn(|| {
+            store.close();
+            Instant::now()
+        });
+        std::thread::sleep(hold);
+        let let_go = Instant::now();
+        drop(loaded);
+        (let_go, closing.join().unwrap())
+    })
+}
+
+/// Closing waits for calls in flight, but not for ever, and not where there are none.
+#[test]
+fn closing_waits_for_calls_in_flight() {
+    let (let_go, closed) = closed_beside(Duration::ZERO);
+    assert!(closed < let_go + limits::CLOSE_WAIT);
+    let (let_go, closed) = closed_beside(limits::CLOSE_WAIT / 3);
+    assert!(let_go <= closed);
+    let (let_go, closed) = closed_beside(limits::CLOSE_WAIT * 3);
+    assert!(closed < let_go);
+}
