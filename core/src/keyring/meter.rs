@@ -323,6 +323,15 @@ mod tests {
         assert_eq!(meter.take_more(1), Taken::RenewSoon);
     }
 
+    /// What a thread takes it spends without the pool; of the pool, half is spent before more is asked for.
+    #[test]
+    fn a_thread_takes_a_share_at_a_time() {
+        let meter = meter(Algorithm::Aes256Gcm, 100 * SHARE);
+        assert_eq!(meter.take_more(50 * SHARE - 100), Taken::Enough);
+        assert!((0..100).all(|_| meter.take(1)) && !meter.take(1));
+        assert_eq!(meter.take_more(1), Taken::RenewSoon);
+    }
+
     #[test]
     fn leases_double_up_to_the_largest() {
         let meter = meter(Algorithm::Aes256Gcm, 0);

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{CreateKey, OpenOptions, Store};
+use crate::error::ErrorKind;
 use crate::records::{EntityId, VersionRow};
 use crate::{MasterKey, limits};
 
@@ -16,10 +17,10 @@ fn store(folder: &tempfile::TempDir) -> Store {
     store
 }
 
-/// Changes the first version as whoever holds the KEK can.
-fn change(store: &Store, change: impl Fn(&mut VersionRow)) {
+/// Changes a version as whoever holds the KEK can.
+fn change(store: &Store, version: usize, change: impl Fn(&mut VersionRow)) {
     let changed = store.shared.write_verified(0, |act| {
-        let mut row = act.rows().versions("k")?.remove(0);
+        let mut row = act.rows().versions("k")?.remove(version - 1);
         change(&mut row);
         act.rows().put_version(&row)?;
         act.tree.authenticate(EntityId::key("k"))?;
@@ -39,17 +40,33 @@ fn the_check_opens_every_wrap() {
         let folder = tempfile::tempdir().unwrap();
         let store = store(&folder);
         assert!(store.check().unwrap().ok);
-        change(&store, change_to);
+        change(&store, 1, change_to);
         let report = store.check().unwrap();
         assert!(report.findings.iter().any(|finding| finding.subject == "key k"), "{wrong}: {report:?}");
     }
     let folder = tempfile::tempdir().unwrap();
     let store = store(&folder);
-    change(&store, |row| {
+    change(&store, 1, |row| {
         row.state = "destroyed".to_owned();
         row.wrapped.clear();
     });
     assert!(store.check().unwrap().ok);
+}
+
+/// No version of a key that is not archived comes to this by itself.
+#[test]
+fn a_key_that_cannot_encrypt_says_why() {
+    let refused = |act: fn(&Store)| {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(&folder);
+        act(&store);
+        let error = store.encrypt("k", b"ada", b"").unwrap_err();
+        assert_eq!((error.kind(), error.key_id()), (ErrorKind::KeyUnavailable, Some("k")));
+        (error.version(), error.message().contains("is archived"))
+    };
+    assert_eq!(refused(|store| change(store, 2, |row| row.state = "disabled".to_owned())), (Some(2), false));
+    assert_eq!(refused(|store| change(store, 2, |row| row.is_current = false)), (None, false));
+    assert_eq!(refused(|store| drop(store.archive_key("k").unwrap())), (None, true));
 }
 
 /// Closes a store while a call holds a key for so long: when the call let go, and when the store was closed.
