@@ -333,6 +333,14 @@ mod tests {
     }
 
     #[test]
+    fn threads_get_all_the_shards() {
+        let shard = || std::thread::spawn(|| (shard_of_thread(), shard_of_thread())).join().unwrap();
+        let got: Vec<_> = (0..9 * SHARDS).map(|_| shard()).collect();
+        assert!(got.iter().all(|(first, again)| first == again && *first < SHARDS));
+        assert!((0..SHARDS).all(|shard| got.contains(&(shard, shard))));
+    }
+
+    #[test]
     fn leases_double_up_to_the_largest() {
         let meter = meter(Algorithm::Aes256Gcm, 0);
         let mut sizes = Vec::new();

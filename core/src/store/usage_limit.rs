@@ -14,13 +14,17 @@ use crate::{MasterKey, limits};
 
 const CHILD: &str = "KEYFOLD_TEST_USAGE_CHILD";
 
-/// Runs `work` in a process that runs this test alone.
 fn in_a_process(test: &str, work: impl FnOnce(&Home)) {
+    alone("usage_limit", test, work);
+}
+
+/// Runs `work` in a process that runs this test alone: a store that opens installs what the tests of forks must not meet.
+pub(super) fn alone(module: &str, test: &str, work: impl FnOnce(&Home)) {
     if std::env::var_os(CHILD).is_some() {
         return work(&Home::new());
     }
     let program = std::env::current_exe().unwrap();
-    let test = format!("store::usage_limit::{test}");
+    let test = format!("store::{module}::{test}");
     let ended =
         Command::new(program).args([&test, "--exact", "--nocapture"]).env(CHILD, "1").output().unwrap();
     let said = String::from_utf8_lossy(&ended.stdout);
@@ -28,18 +32,18 @@ fn in_a_process(test: &str, work: impl FnOnce(&Home)) {
     assert!(ended.status.success() && said.contains("1 passed"), "{said}{failed}");
 }
 
-struct Home {
+pub(super) struct Home {
     folder: tempfile::TempDir,
     master_key: MasterKey,
 }
 
 impl Home {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let master_key = MasterKey::parse(&crate::generate_master_key().unwrap()).unwrap();
         Self { folder: tempfile::tempdir().unwrap(), master_key }
     }
 
-    fn open(&self) -> Store {
+    pub(super) fn open(&self) -> Store {
         let options = OpenOptions::new().create(true).refresh_interval(Duration::from_millis(10));
         Store::open_with(self.folder.path().join("s"), &self.master_key, &options).unwrap()
     }
