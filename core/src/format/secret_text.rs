@@ -75,8 +75,10 @@ mod tests {
             let expected = char::from(character).to_digit(16).map_or(-1, |digit| digit as i16);
             assert_eq!(digit(character), expected, "{character}");
             assert_eq!(is_hex(&[b'a', character, b'0']), expected >= 0);
+            assert_eq!(is_hex(&[character, character]), expected >= 0);
             assert_eq!(decode_hex(&[b'0', character]).is_some(), expected >= 0);
             assert_eq!(decode_hex(&[character, b'F']).is_some(), expected >= 0);
+            assert_eq!(decode_hex(&[character, character]).is_some(), expected >= 0);
         }
         assert!(decode_hex(b"abc").is_none());
     }
