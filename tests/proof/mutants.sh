@@ -2,7 +2,7 @@
 # Mutation: cargo-mutants over format, keyring, hierarchy and the records' integrity (.cargo/mutants.toml).
 #
 #   mutants.sh [BASE]        what differs from BASE (default: main) in those files
-#   mutants.sh --long        all of them; some seconds for each, so an hour or two
+#   mutants.sh --long        all of them; some seconds for each, so an hour or more
 #
 # Wants cargo-mutants: cargo install cargo-mutants --locked. Exit 0: none survived that docs/mutation.md does not
 # explain. The last line says how many were caught and how many not.
@@ -32,7 +32,7 @@ export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$root/target}"
 
 # Each mutant meets the tests that notice most within a second or two; those that they miss meet all that might notice.
 quick="store quarantine recipients rekey tampering usage"
-full="backup batches crypto_paths denials fixtures interplay kinds life modes processes properties quarantine
+full="backup batches crypto_paths denials fixtures hot_path interplay kinds life modes processes properties quarantine
     recipient_keysets recipients rekey search store streams tampering tampering_cells tampering_flips tampering_schema
     transfer usage"
 out=$work/mutants.out
