@@ -147,7 +147,11 @@ fn an_immutable_store_leaves_no_trace() {
     assert_eq!(store.decrypt("pii", &sealed[0], b"").unwrap(), b"ada"[..]);
     assert_eq!(store.decrypt("counted", &sealed[1], b"").unwrap(), b"ada"[..]);
     store.encrypt("pii", b"x", b"").unwrap();
-    assert_eq!(kind(store.encrypt("counted", b"x", b"")), ErrorKind::PermissionDenied);
+    let error = store.encrypt("counted", b"x", b"").unwrap_err();
+    assert_eq!(
+        (error.kind(), error.key_id(), error.version()),
+        (ErrorKind::PermissionDenied, Some("counted"), Some(1))
+    );
     assert!(store.check().unwrap().ok);
     assert_eq!(store.list_keys(&KeyFilter::new()).unwrap().len(), 2);
     assert_eq!(kind(store.rotate_key("pii")), ErrorKind::PermissionDenied);
