@@ -23,6 +23,8 @@ const OPTIONS: &[&str] = &[
     "[]",
 ];
 const STATES: &[&str] = &["enabled", "decrypt_only", "disabled", "revoked", "staged", "destroyed"];
+/// How much is kept of what a call gave, to be given to other calls.
+const GIVEN: usize = 1 << 20;
 const INTERNAL: Status = 20;
 const KINDS: Status = 20;
 
@@ -601,6 +603,8 @@ impl Caller {
         let mut buf = Buf::EMPTY;
         if done(|error| call(&mut buf, error)) {
             self.given = taken(&mut buf);
+            // What is made a text again and again would grow by a third each time.
+            self.given.truncate(GIVEN);
         } else {
             assert!(buf.data.is_null() && buf.len == 0, "a buffer was written by a call that failed");
         }
