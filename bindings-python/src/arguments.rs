@@ -319,12 +319,12 @@ impl<'a> Binding<'a> {
         }
     }
 
-    /// How many bytes there are to authenticate, about.
+    /// How many bytes there are to authenticate.
     #[inline]
     pub fn size(&self) -> usize {
         match self {
             Binding::Raw(bytes) => bytes.as_slice().len(),
-            Binding::Context(_) => 0,
+            Binding::Context(context) => context.encoded_length(),
         }
     }
 }

@@ -77,6 +77,11 @@ impl Context {
         Ok(self.encode()?.into_vec())
     }
 
+    /// How many bytes of associated data it stands for.
+    pub fn encoded_length(&self) -> usize {
+        LABEL.len() + self.fields.iter().map(|(name, value)| 8 + name.len() + value.0.len()).sum::<usize>()
+    }
+
     fn encode(&self) -> Result<SmallVec<[u8; 256]>> {
         if let Some(name) = &self.duplicate {
             return Err(Error::invalid(format!("the context names the field {name:?} twice")));
@@ -87,11 +92,11 @@ impl Context {
         if self.fields.len() > limits::CONTEXT_FIELDS {
             return Err(Error::limit(format!("a context has at most {} fields", limits::CONTEXT_FIELDS)));
         }
-        let length = self.fields.iter().map(|(name, value)| 8 + name.len() + value.0.len()).sum::<usize>();
-        if LABEL.len() + length > limits::AAD_BYTES {
+        let length = self.encoded_length();
+        if length > limits::AAD_BYTES {
             return Err(Error::limit(format!("a context is at most {} bytes", limits::AAD_BYTES)));
         }
-        let mut out = SmallVec::with_capacity(LABEL.len() + length);
+        let mut out = SmallVec::with_capacity(length);
         out.extend_from_slice(LABEL);
         for (name, ContextValue(value)) in &self.fields {
             for part in [name.as_bytes(), value] {

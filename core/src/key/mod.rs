@@ -281,7 +281,8 @@ impl std::fmt::Debug for Key {
     }
 }
 
-/// One encryption under the version that was current when it began. For callers with buffers of their own.
+/// One encryption under the version that was current when it began. For callers with buffers of their own, and for one
+/// message or a few at once: kept for long it knows no newer version, and its nonces' generator no later time.
 pub struct Encryption<'a> {
     key: &'a Key,
     loaded: Loaded,
@@ -426,7 +427,7 @@ impl<'a> Decryption<'a> {
         self.raw
     }
 
-    /// Decrypts into `out`, which has [`Decryption::length`] bytes; on failure `out` is wiped.
+    /// Decrypts into `out`, which has [`Decryption::length`] bytes; where it does not decrypt, `out` is wiped.
     #[inline]
     pub fn write<'b>(&self, aad: impl Into<Aad<'b>>, out: &mut [u8]) -> Result<()> {
         if out.len() != self.sealed.body.len() {
@@ -483,7 +484,10 @@ fn open_under(key: &Key, version: &Version, aad: &[u8], sealed: &Sealed<'_>, out
     let opened = match version.unwrapped() {
         Some(Material::Aead(cipher)) => cipher.open(nonce, aad, body, tag, out),
         Some(Material::Deterministic(siv)) => siv.open(aad, body, tag, out),
-        _ => return Err(wrong_kind(key.id(), version.algorithm.kind(), "decrypt", &ENCRYPTING)),
+        _ => {
+            plaintext::wipe(out);
+            return Err(wrong_kind(key.id(), version.algorithm.kind(), "decrypt", &ENCRYPTING));
+        }
     };
     opened.map_err(|_| key.decryption_failed())
 }

@@ -21,7 +21,8 @@ pub(crate) fn draw_nonce(out: &mut [u8]) -> Result<(), Failure> {
     draw_nonce_at(clock::coarse_milliseconds(), out)
 }
 
-/// As [`draw_nonce`], for who has just read [`clock::coarse_milliseconds`].
+/// As [`draw_nonce`], for who has just read [`clock::coarse_milliseconds`]. With an old reading it goes on with the seed
+/// that it has, until a fork or a mebibyte ends that.
 #[inline]
 pub(crate) fn draw_nonce_at(now: u64, out: &mut [u8]) -> Result<(), Failure> {
     let drawn = GENERATOR.try_with(|generator| Some(generator.try_borrow_mut().ok()?.draw(now, out)));

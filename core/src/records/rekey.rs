@@ -123,11 +123,11 @@ impl Work<'_, '_> {
         }
         for row in &mut versions {
             hand.version(key, row)?;
-            self.tree.rows().rewrap_version(row)?;
+            found(self.tree.rows().rewrap_version(row)?, EntityId::key(&key.key_id))?;
         }
         for row in &mut roots {
             hand.index_root(row)?;
-            self.tree.rows().rewrap_index_root(row)?;
+            found(self.tree.rows().rewrap_index_root(row)?, EntityId::key(&key.key_id))?;
         }
         let content = key_content(key, &versions, &roots);
         let mac = self.records_key.mac(&[content.as_bytes()]);
@@ -162,7 +162,7 @@ impl Work<'_, '_> {
                 EntityKind::Purpose => {
                     for mut row in rows.index_roots(&purpose_scope(id))? {
                         hand.index_root(&mut row)?;
-                        rows.rewrap_index_root(&row)?;
+                        found(rows.rewrap_index_root(&row)?, EntityId::purpose(id))?;
                     }
                     self.finish(EntityId::purpose(id))?;
                 }
@@ -200,4 +200,9 @@ impl Work<'_, '_> {
     fn delete(&self, entity: EntityId<'_>) -> Result<()> {
         self.tree.rows().delete_entity(entity.bucket(), entity.kind, entity.id)
     }
+}
+
+/// A row that was read and is not found again is not where it belongs: its wrap would stay under a KEK that is gone.
+fn found(row: bool, entity: EntityId<'_>) -> Result<()> {
+    if row { Ok(()) } else { Err(entity.damaged()) }
 }

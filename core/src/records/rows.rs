@@ -223,10 +223,10 @@ pub(crate) trait Rows {
     fn versions_between(&self, ends: (&str, &str), skip: &HashSet<String>) -> Result<Vec<VersionRow>>;
     /// The index roots of all scopes between these two, in order of scope and version.
     fn index_roots_between(&self, ends: (&str, &str), skip: &HashSet<String>) -> Result<Vec<IndexRootRow>>;
-    /// Replaces a version's wrap and the version of its KEK, and nothing else.
-    fn rewrap_version(&self, row: &VersionRow) -> Result<()>;
+    /// Replaces a version's wrap and the version of its KEK, and nothing else. False where there is no such row.
+    fn rewrap_version(&self, row: &VersionRow) -> Result<bool>;
     /// The same for an index root.
-    fn rewrap_index_root(&self, row: &IndexRootRow) -> Result<()>;
+    fn rewrap_index_root(&self, row: &IndexRootRow) -> Result<bool>;
     /// Replaces an entity's MAC. False where there is no such row.
     fn replace_mac(&self, bucket: u16, row: &EntityRow) -> Result<bool>;
 

@@ -181,7 +181,7 @@ impl BatchItem<'_> {
         self.sealed.body.len()
     }
 
-    /// Decrypts into `out`, which has [`BatchItem::length`] bytes; on failure `out` is wiped.
+    /// Decrypts into `out`, which has [`BatchItem::length`] bytes; where it does not decrypt, `out` is wiped.
     #[inline]
     pub fn write(&self, out: &mut [u8]) -> Result<()> {
         if out.len() != self.sealed.body.len() {

@@ -65,26 +65,27 @@ fn read<T>(
     Ok(made)
 }
 
-/// Replaces the wrap of a version, and nothing else.
-pub(super) fn rewrap_version(connection: &Connection, row: &VersionRow) -> Result<()> {
+/// Replaces the wrap of a version, and nothing else. False where there is no such row: where a file's pages are out of
+/// order, a row may be read in passing that is not found by its key.
+pub(super) fn rewrap_version(connection: &Connection, row: &VersionRow) -> Result<bool> {
     let sql = "UPDATE key_version SET kek_version = ?3, wrapped = ?4 WHERE key_id = ?1 AND version = ?2";
-    update(connection, sql, params![row.key_id, row.version, row.kek_version, row.wrapped]).map(drop)
+    update(connection, sql, params![row.key_id, row.version, row.kek_version, row.wrapped])
 }
 
 /// The same for an index root.
-pub(super) fn rewrap_index_root(connection: &Connection, row: &IndexRootRow) -> Result<()> {
+pub(super) fn rewrap_index_root(connection: &Connection, row: &IndexRootRow) -> Result<bool> {
     let sql = "UPDATE index_root SET kek_version = ?3, wrapped = ?4 WHERE scope = ?1 AND version = ?2";
-    update(connection, sql, params![row.scope, row.version, row.kek_version, row.wrapped]).map(drop)
+    update(connection, sql, params![row.scope, row.version, row.kek_version, row.wrapped])
 }
 
 /// Replaces an entity's MAC. False where there is no such row.
 pub(super) fn replace_mac(connection: &Connection, bucket: u16, row: &EntityRow) -> Result<bool> {
     let sql = "UPDATE entity SET mac = ?4 WHERE bucket = ?1 AND kind = ?2 AND id = ?3";
-    update(connection, sql, params![bucket, row.kind.name(), row.id, row.mac]).map(|changed| changed == 1)
+    update(connection, sql, params![bucket, row.kind.name(), row.id, row.mac])
 }
 
-/// How many rows it changed. Looks for each once, where an upsert does so twice.
-fn update(connection: &Connection, sql: &str, values: impl Params) -> Result<usize> {
+/// Whether it changed a row. Looks for it once, where an upsert does so twice.
+fn update(connection: &Connection, sql: &str, values: impl Params) -> Result<bool> {
     let mut statement = connection.prepare_cached(sql).map_err(storage_error)?;
-    statement.execute(values).map_err(storage_error)
+    statement.execute(values).map(|changed| changed == 1).map_err(storage_error)
 }

@@ -412,11 +412,11 @@ impl Rows for SqliteRows<'_> {
         bulk::index_roots_between(self.0, ends, skip)
     }
 
-    fn rewrap_version(&self, row: &VersionRow) -> Result<()> {
+    fn rewrap_version(&self, row: &VersionRow) -> Result<bool> {
         bulk::rewrap_version(self.0, row)
     }
 
-    fn rewrap_index_root(&self, row: &IndexRootRow) -> Result<()> {
+    fn rewrap_index_root(&self, row: &IndexRootRow) -> Result<bool> {
         bulk::rewrap_index_root(self.0, row)
     }
 
