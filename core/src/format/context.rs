@@ -214,7 +214,9 @@ mod tests {
 
     #[test]
     fn the_bytes_are_as_documented() {
-        let aad = Context::new().with("id", 42).with("a", "é").to_aad().unwrap();
+        let context = Context::new().with("id", 42).with("a", "é");
+        let aad = context.to_aad().unwrap();
+        assert_eq!(aad.len(), context.encoded_length());
         let expected = [
             b"kf-context-v1",
             &[0, 0, 0, 1][..],

@@ -52,6 +52,8 @@ impl Caller {
     }
 
     pub(super) fn call(&mut self, input: &mut Input) {
+        // What is made a text again and again would grow by a third each time.
+        self.given.truncate(GIVEN);
         match input.byte() % 32 {
             0 | 1 => self.open_key(input),
             2 => self.context(input),
@@ -603,8 +605,6 @@ impl Caller {
         let mut buf = Buf::EMPTY;
         if done(|error| call(&mut buf, error)) {
             self.given = taken(&mut buf);
-            // What is made a text again and again would grow by a third each time.
-            self.given.truncate(GIVEN);
         } else {
             assert!(buf.data.is_null() && buf.len == 0, "a buffer was written by a call that failed");
         }
