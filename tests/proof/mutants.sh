@@ -31,7 +31,7 @@ git ls-files -z --cached --others --exclude-standard | xargs -0 cp -P --parents 
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$root/target}"
 
 # Each mutant meets the tests that notice most within a second or two; those that they miss meet all that might notice.
-quick="store quarantine recipients rekey tampering usage"
+quick="store quarantine recipients rekey tampering tampering_pages usage"
 full="backup batches crypto_paths denials fixtures hot_path interplay kinds life modes processes properties quarantine
     recipient_keysets recipients rekey search store streams tampering tampering_cells tampering_flips tampering_pages tampering_schema
     transfer usage"
