@@ -1,5 +1,7 @@
 'use strict';
 
+// What is refused, and how it is told: the errors, and the checks of arguments that give them.
+
 const { types } = require('node:util');
 
 /** Every code of a KeyfoldError; a test compares the list with the core's. */

@@ -22,6 +22,15 @@ test('require and import give the same things', () => {
   assert.equal(required.version, require('../package.json').version);
 });
 
+test('a store has every call that is loaded on demand, and no name without one', () => {
+  const { CALLS } = require('../lib/calls.js');
+  const own = new Set(Object.getOwnPropertyNames(imported.Store.prototype));
+  for (const name of Object.keys(CALLS)) assert.ok(own.has(name) && own.has(`${name}Async`), name);
+  const source = readFileSync(join(packageFolder, 'lib/store.js'), 'utf8');
+  const listed = source.match(/const CALLS = `([^`]*)`/)[1].trim().split(/\s+/);
+  assert.deepEqual(listed.sort(), Object.keys(CALLS).sort());
+});
+
 test('the package is found by its name', async () => {
   assert.equal((await script("console.log(typeof require('keyfold').open)")).stdout, 'function\n');
   assert.equal((await script("import { open } from 'keyfold';\nconsole.log(typeof open)")).stdout, 'function\n');

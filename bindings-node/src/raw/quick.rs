@@ -90,9 +90,9 @@ impl<'a> Given<'a> {
         (read && owned && length > 0).then_some(View { start: start.cast(), length, call: PhantomData })
     }
 
-    #[inline(never)]
     /// What is read, what it is bound to and what is written, whatever they are. `read` reads the second argument; what it
     /// is bound to is the argument after the first `count`.
+    #[inline(never)]
     pub fn all(
         &self,
         count: usize,
