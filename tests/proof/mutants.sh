@@ -3,6 +3,7 @@
 #
 #   mutants.sh [BASE]        what differs from BASE (default: main) in those files
 #   mutants.sh --long        all of them; some seconds for each, so an hour or more
+#   mutants.sh --long REGEX those whose names match, `core/src/format/` say
 #
 # Wants cargo-mutants: cargo install cargo-mutants --locked. Exit 0: none survived that docs/mutation.md does not
 # explain. The last line says how many were caught and how many not.
@@ -12,7 +13,10 @@ cargo mutants --version >/dev/null 2>&1 || { echo "cargo-mutants is missing: car
 root=$PWD
 work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
-if [ "${1:-}" != --long ]; then
+matching=.
+if [ "${1:-}" = --long ]; then
+    matching=${2:-.}
+else
     git diff "$(git merge-base HEAD "${1:-main}")" -- core/src >"$work/changes.diff"
     if [ ! -s "$work/changes.diff" ]; then
         echo "nothing that is mutated has changed"
@@ -44,6 +48,7 @@ mutate() {
     for suite in $suites; do
         set -- "-C--test=$suite" "$@"
     done
+    set -- "--re=$matching" "$@"
     if [ -s "$work/changes.diff" ]; then
         set -- --in-diff "$work/changes.diff" "$@"
     fi

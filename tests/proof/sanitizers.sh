@@ -59,10 +59,10 @@ library() { # sanitizer, flags of C, flags of cargo, how the names begin that in
 # Linked with the sanitizer of the Rust toolchain, which knows what gcc's and clang's code asks of it.
 programs() { # sanitizer's short name, flags of C, names
     for name in $3; do
-        source=$work/c/$name.c
-        [ "$name" = nulls ] && source=$work/nulls.c
+        program=$work/c/$name.c
+        [ "$name" = nulls ] && program=$work/nulls.c
         # shellcheck disable=SC2086
-        $cc -std=c11 -D_GNU_SOURCE -O1 -g -fno-omit-frame-pointer $2 "-I$work/include" "-I$work/c" -c "$source" \
+        $cc -std=c11 -D_GNU_SOURCE -O1 -g -fno-omit-frame-pointer $2 "-I$work/include" "-I$work/c" -c "$program" \
             -o "$work/$name.o" >"$work/log" 2>&1 &&
             $cc "$work/$name.o" "$work/libkeyfold.a" -Wl,--whole-archive "$runtimes/librustc-nightly_rt.$1.a" \
                 -Wl,--no-whole-archive -Wl,--export-dynamic -lm -lpthread -ldl -lrt -o "$work/$name" >>"$work/log" 2>&1 &&

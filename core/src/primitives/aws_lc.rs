@@ -26,10 +26,6 @@ impl Backend for AwsLc {
         parts.iter().for_each(|part| context.update(part));
         fixed(context.finish().as_ref())
     }
-
-    fn verify_signature(public: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> Result<(), Forged> {
-        UnparsedPublicKey::new(&ED25519, public).verify(message, signature).map_err(|_| Forged)
-    }
 }
 
 /// AES-256-GCM-SIV.
@@ -162,6 +158,10 @@ impl SignatureKey for Ed25519KeyPair {
 
     fn sign(&self, message: &[u8]) -> [u8; 64] {
         fixed(Ed25519KeyPair::sign(self, message).as_ref())
+    }
+
+    fn verify(public: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> Result<(), Forged> {
+        UnparsedPublicKey::new(&ED25519, public).verify(message, signature).map_err(|_| Forged)
     }
 }
 

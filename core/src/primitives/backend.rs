@@ -28,9 +28,6 @@ pub(crate) trait Backend: 'static {
 
     /// SHA-256 of the parts, one after the other.
     fn sha256(parts: &[&[u8]]) -> [u8; 32];
-
-    /// Checks an Ed25519 signature whose public key and R the caller has found canonical and of high order.
-    fn verify_signature(public: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> Result<(), Forged>;
 }
 
 /// An expanded key that encrypts and authenticates.
@@ -93,4 +90,7 @@ pub(crate) trait SignatureKey: Send + Sync + Sized {
 
     /// Signs the message.
     fn sign(&self, message: &[u8]) -> [u8; 64];
+
+    /// Checks a signature whose public key and R the caller has found canonical and of high order.
+    fn verify(public: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> Result<(), Forged>;
 }

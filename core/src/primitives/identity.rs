@@ -1,11 +1,15 @@
-//! Ed25519 signatures (RFC 8032), verified strictly: both backends accept the same ones.
+//! Ed25519 signatures (RFC 8032), verified strictly.
+//!
+//! `ed25519-dalek` serves them in both builds, since aws-lc would bring all its public-key code
+//! (`docs/decisions/0013-ed25519.md`); the tests hold aws-lc-rs against it.
 
-use super::Served;
-use super::backend::{Backend, Forged, SignatureKey};
+use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+
+use super::backend::{Forged, SignatureKey};
 use crate::sys::wiped::Locked;
 
 /// A store's private key, in locked memory.
-pub(crate) struct Identity(Locked<<Served as Backend>::Signer>);
+pub(crate) struct Identity(Locked<SigningKey>);
 
 impl Identity {
     /// Derives the key from its seed, which its owner still has to wipe.
@@ -27,16 +31,39 @@ impl Identity {
 /// Checks a signature of 64 bytes. Beyond RFC 8032, public keys and R that are not canonical or of small order
 /// are refused: with such keys one signature may fit several messages.
 pub(crate) fn verify_signature(public: &[u8; 32], message: &[u8], signature: &[u8]) -> Result<(), Forged> {
-    verify::<Served>(public, message, signature)
+    verify::<SigningKey>(public, message, signature)
 }
 
-pub(super) fn verify<B: Backend>(public: &[u8; 32], message: &[u8], signature: &[u8]) -> Result<(), Forged> {
+pub(super) fn verify<K: SignatureKey>(
+    public: &[u8; 32],
+    message: &[u8],
+    signature: &[u8],
+) -> Result<(), Forged> {
     let signature: &[u8; 64] = signature.try_into().map_err(|_| Forged)?;
     let (r, _) = signature.split_first_chunk().ok_or(Forged)?;
     if !is_sound_point(public) || !is_sound_point(r) {
         return Err(Forged);
     }
-    B::verify_signature(public, message, signature)
+    K::verify(public, message, signature)
+}
+
+impl SignatureKey for SigningKey {
+    fn new(seed: &[u8; 32]) -> Self {
+        Self::from_bytes(seed)
+    }
+
+    fn public(&self) -> [u8; 32] {
+        self.verifying_key().to_bytes()
+    }
+
+    fn sign(&self, message: &[u8]) -> [u8; 64] {
+        Signer::sign(self, message).to_bytes()
+    }
+
+    fn verify(public: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> Result<(), Forged> {
+        let public = VerifyingKey::from_bytes(public).map_err(|_| Forged)?;
+        public.verify_strict(message, &Signature::from_bytes(signature)).map_err(|_| Forged)
+    }
 }
 
 /// Whether an encoded point is canonical and not of small order. Public data: no need for constant time.
@@ -101,7 +128,10 @@ mod tests {
         }
     }
 
-    /// A key of small order, for which a signature fits every message. The backends may take it; we do not.
+    #[cfg(feature = "aws-lc")]
+    type OfAwsLc = <super::super::aws_lc::AwsLc as super::super::backend::Backend>::Signer;
+
+    /// A key of small order, for which a signature fits every message. aws-lc takes it; we do not.
     #[test]
     fn a_signature_for_every_message_is_refused() {
         let mut base_point = [0x66; 32];
@@ -112,7 +142,7 @@ mod tests {
         let signature = [base_point, one].concat();
         for message in [&b"message"[..], b"another"] {
             #[cfg(feature = "aws-lc")]
-            assert_eq!(Served::verify_signature(&one, message, signature[..].try_into().unwrap()), Ok(()));
+            assert_eq!(OfAwsLc::verify(&one, message, signature[..].try_into().unwrap()), Ok(()));
             assert_eq!(verify_signature(&one, message, &signature), Err(Forged));
         }
     }
@@ -129,7 +159,7 @@ mod tests {
         neutral[0] = 1;
         let signature = [neutral, S].concat();
         #[cfg(feature = "aws-lc")]
-        assert_eq!(Served::verify_signature(&public, b"message", signature[..].try_into().unwrap()), Ok(()));
+        assert_eq!(OfAwsLc::verify(&public, b"message", signature[..].try_into().unwrap()), Ok(()));
         assert_eq!(verify_signature(&public, b"message", &signature), Err(Forged));
     }
 
@@ -149,10 +179,9 @@ mod tests {
     }
 
     /// The points of small order, by what the group law says: eight times the point is the neutral one.
-    #[cfg(feature = "portable")]
     #[test]
     fn the_list_of_small_orders_is_right() {
-        let weak = |y: &[u8; 32]| ed25519_dalek::VerifyingKey::from_bytes(y).unwrap().is_weak();
+        let weak = |y: &[u8; 32]| VerifyingKey::from_bytes(y).unwrap().is_weak();
         assert!(SMALL_ORDER.iter().all(weak));
         assert!(!weak(&Identity::from_seed(&[1; 32]).public()));
     }

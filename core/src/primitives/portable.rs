@@ -7,12 +7,12 @@ use aes_gcm::aead::inout::InOutBuf;
 use aes_gcm::aead::{AeadInOut, KeyInit, Tag};
 use aes_gcm_siv::Aes256GcmSiv;
 use chacha20poly1305::ChaCha20Poly1305;
-use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+use ed25519_dalek::SigningKey;
 use hmac::Hmac;
 use sha2::{Digest, Sha256, Sha512};
 use zeroize::Zeroize;
 
-use super::backend::{AeadKey, Backend, BlockKey, Failure, Forged, SignatureKey};
+use super::backend::{AeadKey, Backend, BlockKey, Failure, Forged};
 
 /// RustCrypto.
 pub(crate) struct Portable;
@@ -30,11 +30,6 @@ impl Backend for Portable {
         let mut hash = Sha256::new();
         parts.iter().for_each(|part| hash.update(part));
         hash.finalize().into()
-    }
-
-    fn verify_signature(public: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> Result<(), Forged> {
-        let public = VerifyingKey::from_bytes(public).map_err(|_| Forged)?;
-        public.verify_strict(message, &Signature::from_bytes(signature)).map_err(|_| Forged)
     }
 }
 
@@ -114,19 +109,5 @@ impl BlockKey for Aes256 {
         let block: &mut Block<Self> = block.into();
         self.encrypt_block(block);
         Ok(())
-    }
-}
-
-impl SignatureKey for SigningKey {
-    fn new(seed: &[u8; 32]) -> Self {
-        Self::from_bytes(seed)
-    }
-
-    fn public(&self) -> [u8; 32] {
-        self.verifying_key().to_bytes()
-    }
-
-    fn sign(&self, message: &[u8]) -> [u8; 64] {
-        Signer::sign(self, message).to_bytes()
     }
 }

@@ -147,14 +147,14 @@ fn rfc_8032_ed25519<B: Backend>() {
         let public = signer.public();
         assert_eq!(public.as_slice(), bytes(&test["public"]));
         assert_eq!(signer.sign(&message).as_slice(), signature);
-        assert_eq!(verify::<B>(&public, &message, &signature), Ok(()));
+        assert_eq!(verify::<B::Signer>(&public, &message, &signature), Ok(()));
         for position in (0..64).step_by(3) {
             let mut changed = signature.clone();
             changed[position] ^= 0x10;
-            assert_eq!(verify::<B>(&public, &message, &changed), Err(Forged));
+            assert_eq!(verify::<B::Signer>(&public, &message, &changed), Err(Forged));
         }
         let other_message = [message.as_slice(), b"."].concat();
-        assert_eq!(verify::<B>(&public, &other_message, &signature), Err(Forged));
+        assert_eq!(verify::<B::Signer>(&public, &other_message, &signature), Err(Forged));
     }
 }
 
@@ -260,7 +260,7 @@ fn reference_ed25519<B: Backend>() {
         let (public, message) = (signer.public(), bytes(&test["message"]));
         assert_eq!(public.as_slice(), bytes(&test["public"]));
         assert_eq!(signer.sign(&message).as_slice(), bytes(&test["signature"]));
-        assert_eq!(verify::<B>(&public, &message, &bytes(&test["signature"])), Ok(()));
+        assert_eq!(verify::<B::Signer>(&public, &message, &bytes(&test["signature"])), Ok(()));
     }
     assert_eq!(tests(&file).len(), 64);
     report("ed25519", 64);

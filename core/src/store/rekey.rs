@@ -88,8 +88,15 @@ impl Change {
 }
 
 impl Shared {
-    /// Makes a new KEK for all recipients but those that the change takes away.
+    /// Makes a new KEK for all recipients but those that the change takes away, and purges the file of the old wraps.
     pub(super) fn rekey(&self, change: Change) -> Result<MasterKeyRotation> {
+        lock(&self.writer).hold_most(true);
+        let outcome = self.rekey_and_purge(change);
+        lock(&self.writer).hold_most(false);
+        outcome
+    }
+
+    fn rekey_and_purge(&self, change: Change) -> Result<MasterKeyRotation> {
         let now = self.now();
         let mut writer = lock(&self.writer);
         self.unlocked()?;

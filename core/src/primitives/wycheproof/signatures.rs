@@ -15,7 +15,7 @@ fn ed25519<B: Backend>(backend: &'static str) {
     for group in &set.test_groups {
         let public: &[u8; 32] = group.key.pk[..].try_into().unwrap();
         for test in &group.tests {
-            let verified = verify::<B>(public, &test.msg, &test.sig).is_ok();
+            let verified = verify::<B::Signer>(public, &test.msg, &test.sig).is_ok();
             assert_eq!(verified, test.result == TestResult::Valid, "test {}", test.tc_id);
             count.run += 1;
         }

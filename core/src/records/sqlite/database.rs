@@ -27,6 +27,11 @@ use crate::records::Rows;
 use crate::sys::fork;
 use crate::sys::unreadable::is_unreadable;
 
+/// How much of the file SQLite holds in memory, in KiB, as it does by itself.
+const PAGES: i64 = 2_000;
+/// The same where most of the file changes: some 100,000 keys.
+const MOST_PAGES: i64 = 64 << 10;
+
 /// How the file is used.
 #[derive(Clone, Debug)]
 pub(crate) struct FileOptions {
@@ -171,6 +176,20 @@ impl Database {
         // What was written into a file that nobody finds any more is not acknowledged.
         self.refuse_replaced()?;
         Ok(value)
+    }
+
+    /// Has SQLite hold most of the file in memory, for whoever is to change most of it, or let go of it again. Otherwise
+    /// it writes pages out in the midst of a transaction, and reads them again. Only speed depends on it.
+    pub(crate) fn hold_most(&self, most: bool) {
+        let Some(connected) = self.connection.as_ref().filter(|connected| connected.epoch == fork::epoch())
+        else {
+            return;
+        };
+        let kibibytes = if most { MOST_PAGES } else { PAGES };
+        let _ = connected.connection.pragma_update(None, "cache_size", -kibibytes);
+        if !most {
+            let _ = connected.connection.release_memory();
+        }
     }
 
     /// Brings a file of an earlier format to this build's, in one transaction: its schema, then with `run` its rows,
