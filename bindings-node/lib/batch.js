@@ -53,7 +53,7 @@ function decryptManyText(handle, values, options) {
   const lengths = lengthsOf(values, textLength, VALUES);
   const { bounds, returns } = boundMany(options, values, ['onError']);
   const { all: opened, collect } = collector(values.length);
-  answered(native.decryptManyText(handle, joinedTexts(values), asBytes(lengths), bounds, collect, returns));
+  answered(native.decryptManyText(handle, joinedTexts(values), asBytes(lengths), bounds, collect, returns, PART));
   if (!returns) return opened;
   return opened.map((value) => (typeof value === 'object' && value !== null ? failed(value) : value));
 }

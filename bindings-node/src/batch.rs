@@ -61,21 +61,45 @@ pub fn encrypt_text<'a>(js: Js<'a>, arguments: &[Value<'a>]) -> Result<Value<'a>
     js.hand_over(*collect, packed.iter().map(|value| value.map_or(Ok(null), |value| js.ascii(value))))
 }
 
-/// decryptManyText(key, [part of the text forms], lengths, bounds, collect, return): as `encryptManyText`, with texts, null and failures
+/// decryptManyText(key, [part of the text forms], lengths, bounds, collect, return, size): as `encryptManyText`, with texts, null
+/// and failures. Each part has so many values but the last; they are taken one after the other, so that what is allocated
+/// meanwhile is small, and stays with the process: larger blocks go back to the system with each batch.
 pub fn decrypt_text<'a>(js: Js<'a>, arguments: &[Value<'a>]) -> Result<Value<'a>> {
-    let [key, text, lengths, bounds, collect, on_error, ..] = arguments else { return js.undefined() };
+    let [key, parts, lengths, bounds, collect, on_error, size, ..] = arguments else { return js.undefined() };
     let bounds = Bounds::read(js, *bounds)?;
     let aads = bounds.aads();
-    let texts = Texts::read(js, *text, *lengths)?;
-    let values = texts.values();
+    let lengths = read_lengths(&js.bytes(*lengths, "the lengths")?)?;
+    total(&lengths)?;
+    let parts = js.items(*parts, "the texts", limits::BATCH)?;
+    let lengths_of_parts = lengths.chunks(js.whole(*size, "the size of a part")?.max(1) as usize);
+    if !aads.are_for(lengths.len()) || lengths_of_parts.len() != parts.len() {
+        return Err(mismatched());
+    }
     let on_error = read_on_error(js, *on_error)?;
-    let batch = with_key(js.handle(*key), |key| key.decrypt_many_text(&values, Aads::from(&aads), on_error))?;
     let null = js.null()?;
-    let made = (0..batch.len()).map(|place| match batch.text(place) {
-        Ok(text) => text.map_or(Ok(null), |text| js.string(text)),
-        Err(error) => failure::to_js(js, error),
-    });
-    js.hand_over(*collect, made)
+    let mut first = 0;
+    for (part, lengths) in parts.into_iter().zip(lengths_of_parts) {
+        let texts = Texts::of(js, &[part], lengths).map_err(|error| after(first, error))?;
+        let values = texts.values();
+        let aads = aads.part(first, values.len());
+        let batch = with_key(js.handle(*key), |key| key.decrypt_many_text(&values, aads, on_error))
+            .map_err(|error| after(first, error))?;
+        let made = (0..batch.len()).map(|place| match batch.text(place) {
+            Ok(text) => text.map_or(Ok(null), |text| js.string(text)),
+            Err(error) => failure::of_part(js, error, first),
+        });
+        js.hand_over(*collect, made)?;
+        first += lengths.len();
+    }
+    js.undefined()
+}
+
+/// The error of a part that begins at this place.
+fn after(first: usize, error: Error) -> Error {
+    match error.index() {
+        Some(index) => error.with_index(first + index),
+        None => error,
+    }
 }
 
 fn read_on_error<'a>(js: Js<'a>, value: Value<'a>) -> Result<OnError> {
@@ -139,21 +163,25 @@ impl Texts {
             true => js.items(text, "the texts", limits::BATCH)?,
             false => vec![text],
         };
-        let total = total(&lengths)?;
+        Self::of(js, &parts, &lengths)
+    }
+
+    fn of<'a>(js: Js<'a>, parts: &[Value<'a>], lengths: &[i32]) -> Result<Self> {
+        let total = total(lengths)?;
         let mut all = WipedBytes::from(Vec::with_capacity(total + 1));
         let mut is_ascii = true;
-        for part in &parts {
+        for part in parts {
             is_ascii = is_ascii && js.append_ascii(*part, "the texts", &mut all)?;
         }
         if is_ascii {
-            return Self::ascii(all, &lengths);
+            return Self::ascii(all, lengths);
         }
         drop(all);
         let mut units = WipedUnits::from(Vec::with_capacity(total));
         for part in parts {
-            units.append(&js.units(part, "the texts")?)?;
+            units.append(&js.units(*part, "the texts")?)?;
         }
-        let values = split(&units, &lengths, Ok)?;
+        let values = split(&units, lengths, Ok)?;
         // Of its final size at once: growing would leave copies behind.
         let mut all = WipedBytes::from(Vec::with_capacity(3 * units.len()));
         let mut ends = Vec::with_capacity(values.len());
@@ -227,6 +255,24 @@ fn append(units: &[u16], out: &mut Vec<u8>) -> Result<()> {
 pub enum AadList<'a> {
     One(Aad<'a>),
     Each(Vec<Aad<'a>>),
+}
+
+impl<'a> AadList<'a> {
+    /// Whether they are for so many values.
+    fn are_for(&self, count: usize) -> bool {
+        match self {
+            Self::One(_) => true,
+            Self::Each(aads) => aads.len() == count,
+        }
+    }
+
+    /// Those of so many values from the first on. There are as many.
+    fn part(&self, first: usize, count: usize) -> Aads<'_> {
+        match self {
+            Self::One(aad) => Aads::One(*aad),
+            Self::Each(aads) => Aads::Each(aads.get(first..first + count).unwrap_or_default()),
+        }
+    }
 }
 
 impl<'a> From<&'a AadList<'a>> for Aads<'a> {

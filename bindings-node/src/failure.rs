@@ -14,6 +14,11 @@ pub fn guard<T>(run: impl FnOnce() -> Result<T>) -> Result<T> {
 
 /// The plain object that `lib/errors.js` makes a KeyfoldError of.
 pub fn to_js<'a>(js: Js<'a>, error: &Error) -> Result<Value<'a>> {
+    of_part(js, error, 0)
+}
+
+/// The same for an error within a part of a batch that begins at this place.
+pub fn of_part<'a>(js: Js<'a>, error: &Error, first: usize) -> Result<Value<'a>> {
     let null = js.null()?;
     let cause = std::error::Error::source(error).map(|cause| js.string(&cause.to_string()));
     let retry_after = error.retry_after().map(|after| js.number(after.as_millis() as f64));
@@ -25,7 +30,7 @@ pub fn to_js<'a>(js: Js<'a>, error: &Error) -> Result<Value<'a>> {
         ("retryAfter", retry_after.transpose()?.unwrap_or(null)),
         ("keyId", error.key_id().map(|key_id| js.string(key_id)).transpose()?.unwrap_or(null)),
         ("version", error.version().map(|version| js.number(version.into())).transpose()?.unwrap_or(null)),
-        ("index", error.index().map(|index| js.number(index as f64)).transpose()?.unwrap_or(null)),
+        ("index", error.index().map(|index| js.number((first + index) as f64)).transpose()?.unwrap_or(null)),
         ("cause", cause.transpose()?.unwrap_or(null)),
     ])
 }

@@ -167,7 +167,18 @@ test('texts of many parts come back in order, ASCII or not', (t) => {
   sealed[1401] = sealed[1401].replaceAll('1', 'ı').concat('ı');
   const opened = pii.decryptManyText(sealed, { onError: 'return' });
   assert.equal(opened[1401].code, 'KEYFOLD_DECRYPTION_FAILED');
+  assert.equal(opened[1401].index, 1401);
   assert.equal(opened[1402], 'value 1402');
+  assert.throws(() => pii.decryptManyText(sealed), (error) => error.code === 'KEYFOLD_DECRYPTION_FAILED' && error.index === 1401);
+  // Each value has its own, whichever part it is in.
+  const contexts = ascii.map((_, place) => ({ row: String(place) }));
+  const bound = pii.encryptManyText(ascii, { contexts });
+  assert.deepEqual(pii.decryptManyText(bound, { contexts }), ascii);
+  [contexts[600], contexts[601]] = [contexts[601], contexts[600]];
+  assert.throws(() => pii.decryptManyText(bound, { contexts }), (error) => error.code === 'KEYFOLD_DECRYPTION_FAILED' && error.index === 600);
+  const aads = ascii.map((_, place) => Buffer.from(`row ${place}`));
+  assert.deepEqual(pii.decryptManyText(pii.encryptManyText(ascii, { aads }), { aads }), ascii);
   const half = [...ascii, 'ok', '\ud800'];
   assert.throws(() => pii.encryptManyText(half), (error) => error.code === 'KEYFOLD_INVALID_ARGUMENT' && error.index === 1501);
+  assert.throws(() => pii.decryptManyText(Object.assign([...sealed.slice(0, 1401)], { 1401: '\ud800' })), (error) => error.code === 'KEYFOLD_INVALID_ARGUMENT' && error.index === 1401);
 });
