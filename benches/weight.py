@@ -68,14 +68,20 @@ def main() -> None:
     run = [sys.executable, "-c"]
     groups += loads("python", "import", run, python, rounds, store, missing)
     node = {
-        "keyfold": NODE.format(load='const keyfold = require("keyfold");', use=USE_NODE.format(store=json.dumps(store)))
+        "keyfold": NODE.format(
+            load=f"const keyfold = require({module('keyfold', ROOT)});", use=USE_NODE.format(store=json.dumps(store))
+        )
     }
     for name in PEERS_NODE:
-        module = json.dumps(str(BENCH / "node" / "node_modules" / name))
-        node[name] = NODE.format(load=f"require({module});", use="")
+        node[name] = NODE.format(load=f"require({module(name, BENCH / 'node')});", use="")
     groups += loads("node", "require", ["node", "-e"], node, rounds, store, missing)
     found = {"language": "weight", "versions": {}, "groups": groups, "missing": missing}
     Path(results).write_text(json.dumps(found, indent=1))
+
+
+def module(name: str, folder: Path) -> str:
+    """Where a package lies: each is required in the same way, so that looking for it is no part of the time."""
+    return json.dumps(str(folder / "node_modules" / name))
 
 
 def sizes() -> dict[str, object]:
