@@ -70,6 +70,7 @@ test('what does not decrypt fails the batch, or stands in its place', (t) => {
   assert.throws(() => pii.decryptManyText(['\ud83d', 'a']), (error) => fails('INVALID_ARGUMENT')(error) && error.index === 0);
   store.close();
   assert.throws(() => pii.decryptManyText(texts, { onError: 'return' }), fails('CLOSED'));
+  assert.throws(() => pii.decryptManyText([]), fails('CLOSED'));
 });
 
 test('bad batches are refused, with the place', (t) => {

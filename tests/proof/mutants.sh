@@ -24,6 +24,10 @@ else
         exit 0
     fi
 fi
+if ! cargo mutants --list "--re=$matching" | grep -q .; then
+    echo "no mutant's name matches $matching"
+    exit 2
+fi
 # SQLite and aws-lc as the release build has them.
 python3 tests/native.py || exit 2
 # Mutated in place in a copy that is always at the same path, so that little is compiled twice; its files are new, so that

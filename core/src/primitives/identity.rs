@@ -4,9 +4,13 @@
 //! (`docs/decisions/0013-ed25519.md`); the tests hold aws-lc-rs against it.
 
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+use zeroize::zeroize_stack;
 
 use super::backend::{Forged, SignatureKey};
 use crate::sys::wiped::Locked;
+
+/// More than signing takes.
+const STACK: usize = 32 * 1024;
 
 /// A store's private key, in locked memory.
 pub(crate) struct Identity(Locked<SigningKey>);
@@ -24,6 +28,14 @@ impl Identity {
 
     /// Signs the message. The same message always has the same signature.
     pub(crate) fn sign(&self, message: &[u8]) -> [u8; 64] {
+        let signature = self.sign_leaving_traces(message);
+        zeroize_stack::<STACK>();
+        signature
+    }
+
+    /// With a signature's nonce, which dalek leaves on the stack, and the signature one has the private key.
+    #[inline(never)]
+    fn sign_leaving_traces(&self, message: &[u8]) -> [u8; 64] {
         SignatureKey::sign(&*self.0, message)
     }
 }
@@ -99,6 +111,8 @@ pub(super) const SMALL_ORDER: [[u8; 32]; 5] = [
 
 #[cfg(test)]
 mod tests {
+    use sha2::{Digest, Sha512};
+
     use super::*;
 
     #[test]
@@ -184,5 +198,43 @@ mod tests {
         let weak = |y: &[u8; 32]| VerifyingKey::from_bytes(y).unwrap().is_weak();
         assert!(SMALL_ORDER.iter().all(weak));
         assert!(!weak(&Identity::from_seed(&[1; 32]).public()));
+    }
+
+    /// With the nonce of a signature whoever has the signature has the key.
+    #[test]
+    fn signing_leaves_no_nonce_on_the_stack() {
+        let signer = std::thread::Builder::new().stack_size(4 << 20).spawn(|| {
+            let identity = Identity::from_seed(&[7; 32]);
+            let looks = [true, false].map(|wiped| {
+                let signature = match wiped {
+                    true => identity.sign(b"message"),
+                    false => identity.sign_leaving_traces(b"message"),
+                };
+                let stack = below().to_vec();
+                assert_eq!(verify_signature(&identity.public(), b"message", &signature), Ok(()));
+                stack
+            });
+            looks.map(|stack| stack.windows(32).filter(|bytes| **bytes == nonce_of_7()).count())
+        });
+        let [wiped, left] = signer.unwrap().join().unwrap();
+        assert_eq!(wiped, 0);
+        assert!(left > 0, "what is looked for is there to be found");
+    }
+
+    /// RFC 8032, 5.1.6: the hash of the seed's second half and the message.
+    fn nonce_of_7() -> [u8; 32] {
+        let seed = Sha512::digest([7; 32]);
+        let hash = Sha512::new().chain_update(&seed[32..]).chain_update(b"message").finalize();
+        curve25519_dalek::Scalar::from_bytes_mod_order_wide(hash.as_slice().try_into().unwrap()).to_bytes()
+    }
+
+    /// What calls before this one have left on the stack.
+    #[allow(unsafe_code)]
+    #[inline(never)]
+    fn below() -> &'static [u8] {
+        const LENGTH: usize = 24 * 1024;
+        let here = 0_u8;
+        // SAFETY: the thread's stack is larger, and so far below this frame nobody else writes.
+        unsafe { std::slice::from_raw_parts(std::ptr::from_ref(&here).sub(LENGTH + 256), LENGTH) }
     }
 }

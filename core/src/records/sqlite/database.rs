@@ -52,6 +52,8 @@ pub(crate) struct Database {
     earlier: bool,
     /// Something in the file did not verify.
     doubted: bool,
+    /// SQLite is to hold most of the file in memory.
+    most: bool,
 }
 
 /// What a read transaction sees. Equal moments: nobody committed between them.
@@ -87,7 +89,7 @@ impl Database {
         if !options.allow_network_fs {
             refuse_network(&path)?;
         }
-        Ok(Self { path, options, file: None, connection: None, earlier: false, doubted: false })
+        Ok(Self { path, options, file: None, connection: None, earlier: false, doubted: false, most: false })
     }
 
     /// As [`Database::new`], for a file that an earlier keyfold may have made. [`Database::upgrade`] ends that.
@@ -106,6 +108,7 @@ impl Database {
             connection: None,
             earlier: self.earlier,
             doubted: false,
+            most: false,
         }
     }
 
@@ -180,15 +183,16 @@ impl Database {
 
     /// Has SQLite hold most of the file in memory, for whoever is to change most of it, or let go of it again. Otherwise
     /// it writes pages out in the midst of a transaction, and reads them again. Only speed depends on it.
-    pub(crate) fn hold_most(&self, most: bool) {
+    pub(crate) fn hold_most(&mut self, most: bool) {
+        self.most = most;
         let Some(connected) = self.connection.as_ref().filter(|connected| connected.epoch == fork::epoch())
         else {
             return;
         };
-        let kibibytes = if most { MOST_PAGES } else { PAGES };
-        let _ = connected.connection.pragma_update(None, "cache_size", -kibibytes);
+        let connection = &connected.connection;
+        hold(connection, if most { MOST_PAGES } else { PAGES });
         if !most {
-            let _ = connected.connection.release_memory();
+            let _ = connection.release_memory();
         }
     }
 
@@ -484,6 +488,9 @@ impl Database {
                 open(&self.path, self.options.busy_timeout)?
             }
         };
+        if self.most {
+            hold(&connection, MOST_PAGES);
+        }
         self.connection = Some(Connected {
             connection,
             number: CONNECTIONS.fetch_add(1, Ordering::Relaxed),
@@ -553,6 +560,10 @@ fn structure_findings(connection: &Connection) -> Result<Vec<String>> {
     }
     findings.retain(|finding| finding != "ok");
     Ok(findings)
+}
+
+fn hold(connection: &Connection, kibibytes: i64) {
+    let _ = connection.pragma_update(None, "cache_size", -kibibytes);
 }
 
 fn vacuum(connection: &Connection) -> Result<bool> {
