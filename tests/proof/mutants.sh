@@ -24,7 +24,8 @@ else
         exit 0
     fi
 fi
-if ! cargo mutants --list "--re=$matching" | grep -q .; then
+# cargo-mutants lists some whatever the pattern.
+if ! cargo mutants --list "--re=$matching" | grep -qE -e "$matching"; then
     echo "no mutant's name matches $matching"
     exit 2
 fi

@@ -562,6 +562,7 @@ fn structure_findings(connection: &Connection) -> Result<Vec<String>> {
     Ok(findings)
 }
 
+/// Has SQLite hold so many KiB of the file. Only speed depends on it, so that a failure is none.
 fn hold(connection: &Connection, kibibytes: i64) {
     let _ = connection.pragma_update(None, "cache_size", -kibibytes);
 }
