@@ -7,10 +7,11 @@ use std::fs;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::Connection;
 
 use super::create::{sync_names_anew, unwritable};
 use super::errors::storage_error;
+use super::transaction::Transaction;
 use crate::error::Result;
 
 /// How much is read and written at once.
@@ -27,8 +28,7 @@ pub(super) fn settle(connection: &mut Connection, path: &Path, log: &Path) -> Re
 /// written: what is committed behind that would be lost with it, and a file that it is written back into be damaged.
 pub(super) fn settle_log(connection: &mut Connection, log: &Path) -> Result<()> {
     // Nobody else writes the log meanwhile.
-    let transaction =
-        connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(storage_error)?;
+    let transaction = Transaction::write(connection).map_err(storage_error)?;
     write_anew(log).map_err(|error| unwritable(log, error))?;
     transaction.rollback().map_err(storage_error)
 }

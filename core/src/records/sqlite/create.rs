@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::Connection;
 
 use super::database::FileOptions;
 use super::draft::Draft;
@@ -13,6 +13,7 @@ use super::files::refuse_network;
 use super::opening::{explain, open, require_wal};
 use super::rows::SqliteRows;
 use super::schema;
+use super::transaction::Transaction;
 use crate::error::{Error, ErrorKind, Result};
 use crate::records::Rows;
 
@@ -113,8 +114,7 @@ impl Draft {
 
 fn fill_file(connection: &mut Connection, fill: impl FnOnce(&dyn Rows) -> Result<()>) -> Result<()> {
     require_wal(connection)?;
-    let transaction =
-        connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(storage_error)?;
+    let transaction = Transaction::write(connection).map_err(storage_error)?;
     schema::install(&transaction)?;
     fill(&SqliteRows::new(&transaction))?;
     transaction.commit().map_err(storage_error)?;

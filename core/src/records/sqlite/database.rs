@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::limits::Limit;
-use rusqlite::{Connection, TransactionBehavior};
 
 use super::anew;
 use super::create;
@@ -21,6 +21,7 @@ use super::opening::{
 use super::rows::SqliteRows;
 use super::schema;
 use super::steps;
+use super::transaction::Transaction;
 use super::waiting;
 use crate::error::{Error, ErrorKind, Result};
 use crate::records::Rows;
@@ -131,7 +132,7 @@ impl Database {
         let earlier = self.earlier;
         let outcome = self.connected().and_then(|connected| {
             let number = connected.number;
-            let transaction = connected.connection.transaction().map_err(storage_error)?;
+            let transaction = Transaction::read(&mut connected.connection).map_err(storage_error)?;
             judge_format(&transaction, earlier)?;
             // The first look fixes the moment.
             let moment = Moment { connection: number, commits: data_version(&transaction)? };
@@ -160,9 +161,7 @@ impl Database {
         let outcome = self.connected().and_then(|connected| {
             let connection = &mut connected.connection;
             waiting::begin(patience);
-            let transaction = connection
-                .transaction_with_behavior(TransactionBehavior::Immediate)
-                .map_err(storage_error)?;
+            let transaction = Transaction::write(connection).map_err(storage_error)?;
             judge_format(&transaction, false)?;
             let value = run(&SqliteRows::new(&transaction))?;
             // What could not be read may have been left out as damaged.
@@ -208,10 +207,7 @@ impl Database {
         }
         self.ensure_durable(self.options.busy_timeout)?;
         let outcome = self.connected().and_then(|connected| {
-            let transaction = connected
-                .connection
-                .transaction_with_behavior(TransactionBehavior::Immediate)
-                .map_err(storage_error)?;
+            let transaction = Transaction::write(&mut connected.connection).map_err(storage_error)?;
             let from = schema::read_format(&transaction)?;
             if from == steps::format() {
                 return Ok(());
@@ -303,7 +299,7 @@ impl Database {
     fn copy_pages(&mut self, target: &Path, progress: &dyn Fn(u64, u64)) -> Result<()> {
         let busy_timeout = self.options.busy_timeout;
         let connection = &mut self.connected()?.connection;
-        let transaction = connection.transaction().map_err(storage_error)?;
+        let transaction = Transaction::read(connection).map_err(storage_error)?;
         // The first look fixes the moment: nobody's commits make the copy begin anew.
         data_version(&transaction)?;
         SqliteRows::new(&transaction).store()?;
@@ -506,7 +502,7 @@ impl Database {
     /// Whether what was opened is a store, before any row of it is used.
     fn admit(&mut self, file: (u64, u64)) -> Result<()> {
         let connected = self.connection.as_mut().ok_or_else(|| Error::internal("no connection"))?;
-        admit(&connected.connection, &self.path, self.earlier, self.options.immutable)
+        admit(&mut connected.connection, &self.path, self.earlier, self.options.immutable)
             .map_err(|error| explain(error, &connected.connection))?;
         // Whoever swapped the file in between would have us watch the wrong one.
         if identity(&self.path)? != file {

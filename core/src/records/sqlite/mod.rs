@@ -14,6 +14,7 @@ mod rows;
 mod schema;
 mod select;
 mod steps;
+mod transaction;
 mod waiting;
 
 pub(crate) use copy::Copy;

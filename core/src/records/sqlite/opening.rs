@@ -10,6 +10,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::defences::defend;
 use super::errors::{opened_read_only, storage_error, unreadable};
 use super::files::beside;
+use super::transaction::Transaction;
 use super::{rows, schema, steps};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::unreadable::is_unreadable;
@@ -113,14 +114,20 @@ pub(super) fn read_only() -> Error {
 }
 
 /// Whether the connection is to a store of this build's format, or an earlier one where that is wanted.
-pub(super) fn admit(connection: &Connection, path: &Path, earlier: bool, immutable: bool) -> Result<()> {
-    schema::check(connection)?;
-    judge_format(connection, earlier)?;
+pub(super) fn admit(connection: &mut Connection, path: &Path, earlier: bool, immutable: bool) -> Result<()> {
+    // In one transaction, which locks and looks at the file's length once.
+    let transaction = Transaction::read(connection).map_err(storage_error)?;
+    schema::check(&transaction)?;
+    judge_format(&transaction, earlier)?;
     if !immutable {
-        refuse_later_format(connection, path)?;
-        require_wal(connection)?;
+        refuse_later_format(&transaction, path)?;
     }
-    rows::prepare(connection)
+    rows::prepare(&transaction)?;
+    if immutable || is_wal(&transaction)? {
+        return Ok(());
+    }
+    drop(transaction);
+    require_wal(connection)
 }
 
 /// The file may have been upgraded by a newer keyfold since the connection was made: each transaction looks again.
@@ -149,16 +156,23 @@ pub(super) fn explain(error: Error, connection: &Connection) -> Error {
 
 /// Whoever can write the file can set another journal mode: then readers and writers would wait for each other.
 pub(super) fn require_wal(connection: &Connection) -> Result<()> {
-    let mode = |row: &rusqlite::Row<'_>| row.get::<_, String>(0);
-    let now = connection.pragma_query_value(None, "journal_mode", mode).map_err(storage_error)?;
-    if now == "wal" {
+    if is_wal(connection)? {
         return Ok(());
     }
     // To its end, where it commits: the row comes before that.
     let mut statement = connection.prepare("PRAGMA journal_mode = WAL").map_err(storage_error)?;
-    let set: rusqlite::Result<Vec<_>> = statement.query_map([], mode).and_then(Iterator::collect);
+    let set: rusqlite::Result<Vec<_>> = statement.query_map([], journal_mode).and_then(Iterator::collect);
     if set.map_err(storage_error)? == ["wal"] {
         return Ok(());
     }
     Err(Error::new(ErrorKind::Unsupported, "this file system does not support SQLite's WAL mode"))
+}
+
+fn is_wal(connection: &Connection) -> Result<bool> {
+    let mode = connection.pragma_query_value(None, "journal_mode", journal_mode).map_err(storage_error)?;
+    Ok(mode == "wal")
+}
+
+fn journal_mode(row: &rusqlite::Row<'_>) -> rusqlite::Result<String> {
+    row.get(0)
 }

@@ -17,10 +17,13 @@ use crate::records::{
     StoreRow, SystemKeyRow, UsageRow, VersionRow,
 };
 
-/// Prepares what a key's first use asks, so that it need not wait for it.
+/// Asks what a key's first use asks, in vain, so that it need not wait until statements are compiled and the topmost
+/// pages read.
 pub(super) fn prepare(connection: &Connection) -> Result<()> {
-    for sql in USED_FIRST {
-        connection.prepare_cached(sql).map_err(storage_error)?;
+    for (sql, nothing) in USED_FIRST {
+        let mut statement = connection.prepare_cached(sql).map_err(storage_error)?;
+        // What is damaged is told to whoever needs it.
+        let _ = statement.exists([nothing]);
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! The columns of rows that are read in more than one way, and how a row is made of them.
 
+use rusqlite::types::Value;
 use rusqlite::{Result, Row};
 
 use crate::records::{IndexRootRow, KeyRow, VersionRow};
@@ -38,8 +39,14 @@ pub(super) const KEY: &str = select_keys!("WHERE key_id = ?1");
 pub(super) const VERSIONS: &str = select_versions!("WHERE key_id = ?1 ORDER BY version");
 pub(super) const INDEX_ROOTS: &str = select_index_roots!("WHERE scope = ?1 ORDER BY version");
 
-/// What is asked when a key is used for the first time.
-pub(super) const USED_FIRST: [&str; 5] = [NODE_LEAVES, BUCKET, KEY, VERSIONS, INDEX_ROOTS];
+/// What is asked when a key is used for the first time, each by one value; by this one nothing is found.
+pub(super) const USED_FIRST: [(&str, Value); 5] = [
+    (NODE_LEAVES, Value::Integer(-1)),
+    (BUCKET, Value::Integer(-1)),
+    (KEY, Value::Text(String::new())),
+    (VERSIONS, Value::Text(String::new())),
+    (INDEX_ROOTS, Value::Text(String::new())),
+];
 
 pub(super) fn key_row(row: &Row<'_>) -> Result<KeyRow> {
     Ok(KeyRow {
