@@ -99,7 +99,7 @@ def measure(parts: list[str], found: Path, folder: Path, quick: list[str]) -> li
         ("rust", "rust", [speed]),
         ("rust", "asherah", [BENCH / "target" / "release" / "asherah"]),
         ("python", "python", [venv, ROOT / "benches" / "python" / "speed.py"]),
-        ("node", "node", ["node", ROOT / "benches" / "node" / "speed.mjs"]),
+        ("node", "node", ["node", "--expose-gc", ROOT / "benches" / "node" / "speed.mjs"]),
         ("files", "files", [sys.executable, ROOT / "benches" / "files.py"]),
         ("weight", "weight", [venv, ROOT / "benches" / "weight.py"]),
     ]
