@@ -3,6 +3,7 @@
 //! [`Rows`] is the seam: what a database must offer inside one transaction. `sqlite` is the one database so far.
 
 pub(crate) mod audit;
+mod census;
 mod children;
 pub(crate) mod entity;
 pub(crate) mod rekey;

@@ -2,19 +2,17 @@
 //!
 //! Rows are read in pages rather than key by key, and each leaf and node of the tree is written once.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use crate::error::{Error, Result};
 use crate::primitives::{HmacKey, equal};
+use crate::records::census::Census;
 use crate::records::entity::{key_content, key_scope, purpose_scope};
-use crate::records::rows::EntityRow;
 use crate::records::tree::Tree;
 use crate::records::{EntityId, EntityKind, IndexRootRow, KeyRow, Rows, SystemKeyRow, VersionRow};
 
 /// Keys read at a time.
 const PAGE: u32 = 512;
-
-type Macs = HashMap<(EntityKind, String), [u8; 32]>;
 
 /// Wraps the secret of a row anew.
 pub(crate) trait Rewrap {
@@ -34,22 +32,17 @@ pub(crate) fn rekey<'b>(
     records_key: &'b HmacKey,
     hand: &mut dyn Rewrap,
 ) -> Result<Tree<'b>> {
-    let left = tree.entity_macs()?;
-    let mut work = Work { tree, records_key, left, done: Vec::new(), aside: Aside::default() };
-    work.done.reserve(work.left.len());
+    let mut work = Work { tree, records_key, census: Census::take(tree)?, aside: Aside::default() };
     work.leave_out_quarantined()?;
     work.keys(hand)?;
     work.others(hand)?;
-    tree.regrown(records_key, work.done)
+    tree.regrown(records_key, &work.census.into_entities())
 }
 
 struct Work<'a, 'b> {
     tree: &'a Tree<'b>,
     records_key: &'a HmacKey,
-    /// Entities to come, and the MACs that they have.
-    left: Macs,
-    /// Entities with their new MACs.
-    done: Vec<EntityRow>,
+    census: Census,
     aside: Aside,
 }
 
@@ -65,12 +58,12 @@ impl Work<'_, '_> {
         for row in self.tree.rows().quarantined()? {
             let name = format!("{}/{}", row.kind.name(), row.id);
             // One that nobody verifiably set aside does not count.
-            if !self.left.contains_key(&(EntityKind::Quarantine, name.clone())) {
+            if self.census.left(EntityId::quarantine(&name)).is_none() {
                 continue;
             }
             self.verify(EntityId::quarantine(&name))?;
-            if self.left.remove(&(row.kind, row.id.clone())).is_some() {
-                self.delete(EntityId { kind: row.kind, id: &row.id })?;
+            if let Some(place) = self.census.left(EntityId { kind: row.kind, id: &row.id }) {
+                self.census.remove(place);
             }
             if row.kind == EntityKind::Key {
                 self.aside.scopes.insert(key_scope(&row.id));
@@ -92,6 +85,7 @@ impl Work<'_, '_> {
             let mut roots =
                 rows.index_roots_between((&from, &to), &self.aside.scopes)?.into_iter().peekable();
             after = last.key_id.clone();
+            let mut done = Rewrapped::default();
             for key in &keys {
                 let scope = key_scope(&key.key_id);
                 // Both come in order of their keys; what belongs to no key is passed over.
@@ -103,8 +97,9 @@ impl Work<'_, '_> {
                 while let Some(row) = roots.next_if(|row| row.scope <= scope) {
                     own_roots.extend((row.scope == scope).then_some(row));
                 }
-                self.key(key, own, own_roots, hand)?;
+                self.key(key, own, own_roots, hand, &mut done)?;
             }
+            done.write(rows)?;
         }
     }
 
@@ -114,30 +109,28 @@ impl Work<'_, '_> {
         mut versions: Vec<VersionRow>,
         mut roots: Vec<IndexRootRow>,
         hand: &mut dyn Rewrap,
+        done: &mut Rewrapped,
     ) -> Result<()> {
-        let Some((name, mac)) = self.left.remove_entry(&(EntityKind::Key, key.key_id.clone())) else {
-            return Ok(());
-        };
-        if !equal(&mac, &self.tree.mac(&key_content(key, &versions, &roots))) {
-            return Err(EntityId::key(&key.key_id).damaged());
+        let entity = EntityId::key(&key.key_id);
+        let Some(place) = self.census.left(entity) else { return Ok(()) };
+        if !equal(self.census.mac(place), &self.tree.mac(&key_content(key, &versions, &roots))) {
+            return Err(entity.damaged());
         }
         for row in &mut versions {
             hand.version(key, row)?;
-            found(self.tree.rows().rewrap_version(row)?, EntityId::key(&key.key_id))?;
         }
         for row in &mut roots {
             hand.index_root(row)?;
-            found(self.tree.rows().rewrap_index_root(row)?, EntityId::key(&key.key_id))?;
         }
         let content = key_content(key, &versions, &roots);
-        let mac = self.records_key.mac(&[content.as_bytes()]);
-        self.done.push(EntityRow { kind: EntityKind::Key, id: name.1, mac });
+        self.census.done(place, self.records_key.mac(&[content.as_bytes()]));
+        done.versions.append(&mut versions);
+        done.roots.append(&mut roots);
         Ok(())
     }
 
     fn others(&mut self, hand: &mut dyn Rewrap) -> Result<()> {
-        let mut names: Vec<_> = self.left.keys().cloned().collect();
-        names.sort_unstable();
+        let names = self.census.all_left();
         for (kind, id) in &names {
             self.verify(EntityId { kind: *kind, id })?;
         }
@@ -157,12 +150,18 @@ impl Work<'_, '_> {
             match kind {
                 // Its own row is gone: verifying it has failed.
                 EntityKind::Key => return Err(EntityId::key(id).damaged()),
-                EntityKind::Recipient if !recipients.contains(id) => self.delete(EntityId::recipient(id))?,
-                EntityKind::Recipient => {}
+                EntityKind::Recipient if recipients.contains(id) => {}
+                EntityKind::Recipient => {
+                    self.census
+                        .left(EntityId::recipient(id))
+                        .into_iter()
+                        .for_each(|place| self.census.remove(place));
+                }
                 EntityKind::Purpose => {
-                    for mut row in rows.index_roots(&purpose_scope(id))? {
-                        hand.index_root(&mut row)?;
-                        found(rows.rewrap_index_root(&row)?, EntityId::purpose(id))?;
+                    let mut roots = rows.index_roots(&purpose_scope(id))?;
+                    roots.iter_mut().try_for_each(|row| hand.index_root(row))?;
+                    if rows.rewrap_index_roots(&roots)?.is_some() {
+                        return Err(EntityId::purpose(id).damaged());
                     }
                     self.finish(EntityId::purpose(id))?;
                 }
@@ -184,25 +183,42 @@ impl Work<'_, '_> {
     }
 
     fn verify(&self, entity: EntityId<'_>) -> Result<()> {
-        let stored = self.left.get(&(entity.kind, entity.id.to_owned())).ok_or_else(|| entity.damaged())?;
+        let place = self.census.left(entity).ok_or_else(|| entity.damaged())?;
         let content = entity.content(self.tree.rows())?.ok_or_else(|| entity.damaged())?;
-        if equal(stored, &self.tree.mac(&content)) { Ok(()) } else { Err(entity.damaged()) }
+        if equal(self.census.mac(place), &self.tree.mac(&content)) { Ok(()) } else { Err(entity.damaged()) }
     }
 
     fn finish(&mut self, entity: EntityId<'_>) -> Result<()> {
         let content =
             entity.content(self.tree.rows())?.ok_or_else(|| Error::internal("an entity without rows"))?;
         let mac = self.records_key.mac(&[content.as_bytes()]);
-        self.done.push(EntityRow { kind: entity.kind, id: entity.id.to_owned(), mac });
+        match self.census.left(entity) {
+            Some(place) => self.census.done(place, mac),
+            None => self.census.add(entity, mac),
+        }
         Ok(())
-    }
-
-    fn delete(&self, entity: EntityId<'_>) -> Result<()> {
-        self.tree.rows().delete_entity(entity.bucket(), entity.kind, entity.id)
     }
 }
 
-/// A row that was read and is not found again is not where it belongs: its wrap would stay under a KEK that is gone.
-fn found(row: bool, entity: EntityId<'_>) -> Result<()> {
-    if row { Ok(()) } else { Err(entity.damaged()) }
+/// The rows of many keys, to be written one after the other.
+#[derive(Default)]
+struct Rewrapped {
+    versions: Vec<VersionRow>,
+    roots: Vec<IndexRootRow>,
+}
+
+impl Rewrapped {
+    /// A row that was read and is not found again is not where it belongs: its wrap would stay under a KEK that is gone.
+    fn write(&self, rows: &dyn Rows) -> Result<()> {
+        if let Some(missing) = rows.rewrap_versions(&self.versions)? {
+            return Err(EntityId::key(&missing.key_id).damaged());
+        }
+        match rows.rewrap_index_roots(&self.roots)? {
+            Some(missing) => {
+                let scope = &missing.scope;
+                Err(EntityId::key(scope.strip_prefix(&key_scope("")).unwrap_or(scope)).damaged())
+            }
+            None => Ok(()),
+        }
+    }
 }

@@ -173,6 +173,8 @@ pub(crate) trait Rows {
     /// In order of kind and id.
     fn bucket(&self, bucket: u16) -> Result<Vec<EntityRow>>;
     fn put_entity(&self, bucket: u16, row: &EntityRow) -> Result<()>;
+    /// Puts these in the place of all, with their buckets and in order of bucket, kind and id.
+    fn replace_entities(&self, rows: &[(u16, EntityRow)]) -> Result<()>;
     fn delete_entity(&self, bucket: u16, kind: EntityKind, id: &str) -> Result<()>;
     fn delete_node(&self, node: u8) -> Result<()>;
     /// Every entity with its bucket, in order of bucket, kind and id.
@@ -223,12 +225,11 @@ pub(crate) trait Rows {
     fn versions_between(&self, ends: (&str, &str), skip: &HashSet<String>) -> Result<Vec<VersionRow>>;
     /// The index roots of all scopes between these two, in order of scope and version.
     fn index_roots_between(&self, ends: (&str, &str), skip: &HashSet<String>) -> Result<Vec<IndexRootRow>>;
-    /// Replaces a version's wrap and the version of its KEK, and nothing else. False where there is no such row.
-    fn rewrap_version(&self, row: &VersionRow) -> Result<bool>;
-    /// The same for an index root.
-    fn rewrap_index_root(&self, row: &IndexRootRow) -> Result<bool>;
-    /// Replaces an entity's MAC. False where there is no such row.
-    fn replace_mac(&self, bucket: u16, row: &EntityRow) -> Result<bool>;
+    /// Replaces the wraps of versions and the versions of their KEK, and nothing else. Gives the first that there is no row
+    /// for.
+    fn rewrap_versions<'r>(&self, rows: &'r [VersionRow]) -> Result<Option<&'r VersionRow>>;
+    /// The same for index roots.
+    fn rewrap_index_roots<'r>(&self, rows: &'r [IndexRootRow]) -> Result<Option<&'r IndexRootRow>>;
 
     /// Oldest version first.
     fn usage(&self, key_id: &str) -> Result<Vec<UsageRow>>;

@@ -5,7 +5,7 @@
 //! nodes, the generation and the head of the audit chain. Empty leaves and nodes are not stored. Checking or
 //! changing one entity touches one leaf, one node and the root, however many keys there are.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use crate::error::{Error, Result};
@@ -223,12 +223,13 @@ impl<'a> Tree<'a> {
         }
     }
 
-    /// Every entity of the tree with its MAC, all leaves and nodes verified, in one pass over the rows. The first
-    /// that does not verify is the error.
-    pub(crate) fn each_verified(&self, visit: &mut dyn FnMut(EntityRow) -> Result<()>) -> Result<()> {
+    /// Every entity of the tree with its bucket and MAC, all leaves and nodes verified, in one pass over the rows and in
+    /// their order. The first that does not verify is the error.
+    pub(crate) fn each_verified(&self, visit: &mut dyn FnMut(u16, EntityRow) -> Result<()>) -> Result<()> {
         if !self.verified {
             for (kind, id) in self.rows.stored_entities()? {
-                visit(EntityRow { kind, id, mac: Mac::default() })?;
+                let bucket = EntityId { kind, id: &id }.bucket();
+                visit(bucket, EntityRow { kind, id, mac: Mac::default() })?;
             }
             return Ok(());
         }
@@ -246,8 +247,8 @@ impl<'a> Tree<'a> {
         let mut finish = |bucket: Option<u16>, entities: &mut Vec<EntityRow>| {
             let Some(bucket) = bucket else { return Ok(()) };
             match leaves.next() {
-                Some((leaf, mac)) if leaf == bucket && equal(&mac, &self.leaf_mac(bucket, entities)) => {
-                    entities.drain(..).try_for_each(&mut *visit)
+                Some((leaf, mac)) if leaf == bucket && equal(&mac, &self.leaf_mac(bucket, &*entities)) => {
+                    entities.drain(..).try_for_each(|row| visit(bucket, row))
                 }
                 _ => Err(damaged_leaf(bucket)),
             }
@@ -278,45 +279,28 @@ impl<'a> Tree<'a> {
         self.root.nodes.get(node).is_some()
     }
 
-    /// The MACs of all entities, every leaf and node verified, and that there are no others.
-    pub(super) fn entity_macs(&self) -> Result<HashMap<(EntityKind, String), Mac>> {
-        let mut macs = HashMap::new();
-        self.each_verified(&mut |row| {
-            macs.insert((row.kind, row.id), row.mac);
-            Ok(())
-        })?;
-        Ok(macs)
-    }
-
     /// The MAC that this tree gives to some content.
     pub(super) fn mac(&self, content: &Encoding) -> Mac {
         self.records_key.mac(&[content.as_bytes()])
     }
 
-    /// The same store under another records key, with these entities and no others. [`Tree::seal`] writes its root.
+    /// The same store under another records key, with these entities and no others, which come in order of bucket, kind
+    /// and id. [`Tree::seal`] writes its root.
     pub(super) fn regrown<'b>(
         &self,
         records_key: &'b HmacKey,
-        mut entities: Vec<EntityRow>,
+        entities: &[(u16, EntityRow)],
     ) -> Result<Tree<'b>>
     where
         'a: 'b,
     {
         let mut tree = Tree::empty(self.rows, records_key, self.root.store.clone());
-        entities.sort_by(|a, b| (a.kind.name(), &a.id).cmp(&(b.kind.name(), &b.id)));
-        let mut buckets: BTreeMap<u16, Vec<EntityRow>> = BTreeMap::new();
-        for row in entities {
-            buckets.entry(EntityId { kind: row.kind, id: &row.id }.bucket()).or_default().push(row);
-        }
+        self.rows.replace_entities(entities)?;
         let mut nodes: BTreeMap<u8, Children> = BTreeMap::new();
-        for (bucket, entities) in &buckets {
-            for row in entities {
-                if !self.rows.replace_mac(*bucket, row)? {
-                    self.rows.put_entity(*bucket, row)?;
-                }
-            }
-            let leaf = tree.leaf_mac(*bucket, entities);
-            nodes.entry(node_of(*bucket)).or_default().insert(leaf_of(*bucket), leaf);
+        for bucket in entities.chunk_by(|one, next| one.0 == next.0) {
+            let number = bucket[0].0;
+            let leaf = tree.leaf_mac(number, bucket.iter().map(|(_, row)| row));
+            nodes.entry(node_of(number)).or_default().insert(leaf_of(number), leaf);
         }
         for (node, leaves) in &nodes {
             tree.put_node(*node, leaves)?;
@@ -376,7 +360,7 @@ impl<'a> Tree<'a> {
         }
     }
 
-    fn leaf_mac(&self, bucket: u16, entities: &[EntityRow]) -> Mac {
+    fn leaf_mac<'r>(&self, bucket: u16, entities: impl IntoIterator<Item = &'r EntityRow>) -> Mac {
         let mut encoding = Encoding::new("keyfold/v1/leaf").integer(bucket.into());
         for row in entities {
             encoding = encoding.text(row.kind.name()).text(&row.id).bytes(&row.mac);

@@ -71,7 +71,7 @@ impl KeyIndex {
     fn read(tree: &Tree<'_>, root: [u8; 32], previous: Option<Self>) -> Result<Self> {
         let mut index = Self { root, keys: Vec::new(), purposes: Vec::new() };
         let mut aside = HashSet::new();
-        tree.each_verified(&mut |row| {
+        tree.each_verified(&mut |_, row| {
             match row.kind {
                 EntityKind::Key => {
                     index.keys.push(IndexedKey { key_id: row.id, mac: row.mac, facts: None });

@@ -82,7 +82,7 @@ impl Store {
         self.shared.read_verified(|tree, _| {
             let rows = tree.rows().quarantined()?;
             let mut known = HashMap::new();
-            tree.each_verified(&mut |row| {
+            tree.each_verified(&mut |_, row| {
                 if row.kind == EntityKind::Quarantine {
                     known.insert(row.id, row.mac);
                 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use rusqlite::{Connection, Params, Row, params};
+use rusqlite::{Connection, Params, Row, Statement, params};
 
 use super::errors::storage_error;
 use super::select::{index_root_row, key_row, select_index_roots, select_keys, select_versions, version_row};
@@ -65,27 +65,56 @@ fn read<T>(
     Ok(made)
 }
 
-/// Replaces the wrap of a version, and nothing else. False where there is no such row: where a file's pages are out of
-/// order, a row may be read in passing that is not found by its key.
-pub(super) fn rewrap_version(connection: &Connection, row: &VersionRow) -> Result<bool> {
+/// Replaces the wraps of versions, and nothing else. Gives the first that there is no row for: where a file's pages are
+/// out of order, a row may be read in passing that is not found by its key.
+pub(super) fn rewrap_versions<'r>(
+    connection: &Connection,
+    rows: &'r [VersionRow],
+) -> Result<Option<&'r VersionRow>> {
+    // Looks for a row once, where an upsert does so twice.
     let sql = "UPDATE key_version SET kek_version = ?3, wrapped = ?4 WHERE key_id = ?1 AND version = ?2";
-    update(connection, sql, params![row.key_id, row.version, row.kek_version, row.wrapped])
+    first_unchanged(connection, sql, rows, |update, row| {
+        update.execute(params![row.key_id, row.version, row.kek_version, row.wrapped])
+    })
 }
 
-/// The same for an index root.
-pub(super) fn rewrap_index_root(connection: &Connection, row: &IndexRootRow) -> Result<bool> {
+/// The same for index roots.
+pub(super) fn rewrap_index_roots<'r>(
+    connection: &Connection,
+    rows: &'r [IndexRootRow],
+) -> Result<Option<&'r IndexRootRow>> {
     let sql = "UPDATE index_root SET kek_version = ?3, wrapped = ?4 WHERE scope = ?1 AND version = ?2";
-    update(connection, sql, params![row.scope, row.version, row.kek_version, row.wrapped])
+    first_unchanged(connection, sql, rows, |update, row| {
+        update.execute(params![row.scope, row.version, row.kek_version, row.wrapped])
+    })
 }
 
-/// Replaces an entity's MAC. False where there is no such row.
-pub(super) fn replace_mac(connection: &Connection, bucket: u16, row: &EntityRow) -> Result<bool> {
-    let sql = "UPDATE entity SET mac = ?4 WHERE bucket = ?1 AND kind = ?2 AND id = ?3";
-    update(connection, sql, params![bucket, row.kind.name(), row.id, row.mac])
+fn first_unchanged<'r, T>(
+    connection: &Connection,
+    sql: &str,
+    rows: &'r [T],
+    execute: impl Fn(&mut Statement<'_>, &T) -> rusqlite::Result<usize>,
+) -> Result<Option<&'r T>> {
+    let mut update = connection.prepare_cached(sql).map_err(storage_error)?;
+    for row in rows {
+        if execute(&mut update, row).map_err(storage_error)? != 1 {
+            return Ok(Some(row));
+        }
+    }
+    Ok(None)
 }
 
-/// Whether it changed a row. Looks for it once, where an upsert does so twice.
-fn update(connection: &Connection, sql: &str, values: impl Params) -> Result<bool> {
-    let mut statement = connection.prepare_cached(sql).map_err(storage_error)?;
-    statement.execute(values).map(|changed| changed == 1).map_err(storage_error)
+/// Puts these entities in the place of all. Behind each other into an empty table, which takes half as long as changing
+/// each where it is.
+pub(super) fn replace_entities(connection: &Connection, rows: &[(u16, EntityRow)]) -> Result<()> {
+    connection
+        .prepare_cached("DELETE FROM entity")
+        .and_then(|mut delete| delete.execute([]))
+        .map_err(storage_error)?;
+    let sql = "INSERT INTO entity (bucket, kind, id, mac) VALUES (?1, ?2, ?3, ?4)";
+    let mut insert = connection.prepare_cached(sql).map_err(storage_error)?;
+    for (bucket, row) in rows {
+        insert.execute(params![bucket, row.kind.name(), row.id, row.mac]).map_err(storage_error)?;
+    }
+    Ok(())
 }

@@ -168,6 +168,10 @@ impl Rows for SqliteRows<'_> {
         )
     }
 
+    fn replace_entities(&self, rows: &[(u16, EntityRow)]) -> Result<()> {
+        bulk::replace_entities(self.0, rows)
+    }
+
     fn delete_entity(&self, bucket: u16, kind: EntityKind, id: &str) -> Result<()> {
         self.execute(
             "DELETE FROM entity WHERE bucket = ?1 AND kind = ?2 AND id = ?3",
@@ -415,16 +419,12 @@ impl Rows for SqliteRows<'_> {
         bulk::index_roots_between(self.0, ends, skip)
     }
 
-    fn rewrap_version(&self, row: &VersionRow) -> Result<bool> {
-        bulk::rewrap_version(self.0, row)
+    fn rewrap_versions<'r>(&self, rows: &'r [VersionRow]) -> Result<Option<&'r VersionRow>> {
+        bulk::rewrap_versions(self.0, rows)
     }
 
-    fn rewrap_index_root(&self, row: &IndexRootRow) -> Result<bool> {
-        bulk::rewrap_index_root(self.0, row)
-    }
-
-    fn replace_mac(&self, bucket: u16, row: &EntityRow) -> Result<bool> {
-        bulk::replace_mac(self.0, bucket, row)
+    fn rewrap_index_roots<'r>(&self, rows: &'r [IndexRootRow]) -> Result<Option<&'r IndexRootRow>> {
+        bulk::rewrap_index_roots(self.0, rows)
     }
 
     fn usage(&self, key_id: &str) -> Result<Vec<UsageRow>> {
