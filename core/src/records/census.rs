@@ -101,7 +101,7 @@ impl Census {
         self.added.push(Entry { bucket: entity.bucket(), row, state: State::Done });
     }
 
-    /// Those that were taken over and added, with their buckets, as they are to be stored.
+    /// Those that were taken over and added, and no others, with their buckets, as they are to be stored.
     pub(super) fn into_entities(self) -> Vec<(u16, EntityRow)> {
         let Self { mut entries, added, .. } = self;
         entries.retain(|entry| entry.state == State::Done);

@@ -150,13 +150,8 @@ impl Work<'_, '_> {
             match kind {
                 // Its own row is gone: verifying it has failed.
                 EntityKind::Key => return Err(EntityId::key(id).damaged()),
-                EntityKind::Recipient if recipients.contains(id) => {}
-                EntityKind::Recipient => {
-                    self.census
-                        .left(EntityId::recipient(id))
-                        .into_iter()
-                        .for_each(|place| self.census.remove(place));
-                }
+                // Those that stay are taken over below.
+                EntityKind::Recipient => {}
                 EntityKind::Purpose => {
                     let mut roots = rows.index_roots(&purpose_scope(id))?;
                     roots.iter_mut().try_for_each(|row| hand.index_root(row))?;
