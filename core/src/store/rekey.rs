@@ -90,13 +90,7 @@ impl Change {
 impl Shared {
     /// Makes a new KEK for all recipients but those that the change takes away, and purges the file of the old wraps.
     pub(super) fn rekey(&self, change: Change) -> Result<MasterKeyRotation> {
-        lock(&self.writer).hold_most(true);
-        let outcome = self.rekey_and_purge(change);
-        lock(&self.writer).hold_most(false);
-        outcome
-    }
-
-    fn rekey_and_purge(&self, change: Change) -> Result<MasterKeyRotation> {
+        let _held = Held::most(self);
         let now = self.now();
         let mut writer = lock(&self.writer);
         self.unlocked()?;
@@ -128,6 +122,22 @@ impl Shared {
         // The rotation is done, whatever becomes of the log.
         outcome.purge_pending = !self.purge().unwrap_or(false);
         Ok(outcome)
+    }
+}
+
+/// Most of the file is held in memory until this is dropped.
+struct Held<'a>(&'a Shared);
+
+impl<'a> Held<'a> {
+    fn most(shared: &'a Shared) -> Self {
+        lock(&shared.writer).hold_most(true);
+        Self(shared)
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        lock(&self.0.writer).hold_most(false);
     }
 }
 

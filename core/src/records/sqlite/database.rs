@@ -5,8 +5,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rusqlite::Connection;
-use rusqlite::backup::{Backup, StepResult};
-use rusqlite::limits::Limit;
 
 use super::anew;
 use super::create;
@@ -15,8 +13,7 @@ use super::files::{
     beside, holds_something, identity, log_identity, missing, refuse_network, refuse_planted,
 };
 use super::opening::{
-    admit, earlier_format, explain, judge_format, keep_log, open, open_immutable, read_only,
-    refuse_read_only, require_wal,
+    admit, earlier_format, explain, judge_format, keep_log, open, open_immutable, read_only, refuse_read_only,
 };
 use super::rows::SqliteRows;
 use super::schema;
@@ -28,10 +25,7 @@ use crate::records::Rows;
 use crate::sys::fork;
 use crate::sys::unreadable::is_unreadable;
 
-/// How much of the file SQLite holds in memory, in KiB, as it does by itself.
-const PAGES: i64 = 2_000;
-/// The same where most of the file changes: some 100,000 keys.
-const MOST_PAGES: i64 = 64 << 10;
+mod whole;
 
 /// How the file is used.
 #[derive(Clone, Debug)]
@@ -180,21 +174,6 @@ impl Database {
         Ok(value)
     }
 
-    /// Has SQLite hold most of the file in memory, for whoever is to change most of it, or let go of it again. Otherwise
-    /// it writes pages out in the midst of a transaction, and reads them again. Only speed depends on it.
-    pub(crate) fn hold_most(&mut self, most: bool) {
-        self.most = most;
-        let Some(connected) = self.connection.as_ref().filter(|connected| connected.epoch == fork::epoch())
-        else {
-            return;
-        };
-        let connection = &connected.connection;
-        hold(connection, if most { MOST_PAGES } else { PAGES });
-        if !most {
-            let _ = connection.release_memory();
-        }
-    }
-
     /// Brings a file of an earlier format to this build's, in one transaction: its schema, then with `run` its rows,
     /// which hears of the earlier format. Nothing is done where the file, by now, has this build's.
     pub(crate) fn upgrade(&mut self, run: impl FnOnce(&dyn Rows, u32) -> Result<()>) -> Result<()> {
@@ -255,98 +234,9 @@ impl Database {
         }
     }
 
-    /// SQLite's own check of the file's structure; what it finds, one text each.
-    pub(crate) fn structure_findings(&mut self) -> Result<Vec<String>> {
-        let outcome = self.connected().and_then(|connected| structure_findings(&connected.connection));
-        self.judge(outcome)
-    }
-
     /// Removes what killed processes left of drafts in the file's folder: whole copies of stores.
     pub(crate) fn sweep(&self) {
         super::draft::sweep(self.path.parent().unwrap_or(Path::new(".")));
-    }
-
-    /// Writes every page of the file anew, then empties the log, so that nothing that was deleted is left in either.
-    /// False where somebody still reads or writes after `patience`.
-    ///
-    /// `secure_delete` alone is not enough: where rows moved to another page, it leaves copies in the space between.
-    pub(crate) fn rewrite(&mut self, patience: Duration) -> Result<bool> {
-        self.refuse_replaced()?;
-        let patience = patience.min(self.options.busy_timeout);
-        self.ensure_durable(patience)?;
-        let connection = &self.connected()?.connection;
-        // Whoever empties the log keeps writers waiting, so this one does not wait as long as they may.
-        waiting::begin(patience);
-        // VACUUM attaches the copy that it makes, in memory.
-        let attached = connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 1).map_err(storage_error)?;
-        let rewritten = vacuum(connection);
-        connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, attached).map_err(storage_error)?;
-        // As after any write.
-        self.refuse_replaced()?;
-        match rewritten {
-            Err(error) if error.kind() == ErrorKind::Busy => Ok(false),
-            outcome => self.judge(outcome),
-        }
-    }
-
-    /// Copies the file as of one moment into an empty one, through SQLite. `progress` hears of pages: done, and in all.
-    pub(super) fn copy_into(&mut self, target: &Path, progress: &dyn Fn(u64, u64)) -> Result<()> {
-        self.refuse_replaced()?;
-        let outcome = self.copy_pages(target, progress);
-        self.judge(outcome)
-    }
-
-    fn copy_pages(&mut self, target: &Path, progress: &dyn Fn(u64, u64)) -> Result<()> {
-        let busy_timeout = self.options.busy_timeout;
-        let connection = &mut self.connected()?.connection;
-        let transaction = Transaction::read(connection).map_err(storage_error)?;
-        // The first look fixes the moment: nobody's commits make the copy begin anew.
-        data_version(&transaction)?;
-        SqliteRows::new(&transaction).store()?;
-        let mut copy = open(target, busy_timeout)?;
-        let backup = Backup::new(&transaction, &mut copy).map_err(storage_error)?;
-        loop {
-            let done = step(&backup, PAGES_PER_STEP)?;
-            let state = backup.progress();
-            let (all, left) = (state.pagecount.max(0), state.remaining.max(0));
-            progress((all - left).max(0) as u64, all as u64);
-            if done {
-                break;
-            }
-        }
-        drop(backup);
-        copy.close().map_err(|(_, error)| storage_error(error))
-    }
-
-    /// Writes the other file's content over this one's, in one transaction under this file's locks; other connections
-    /// to it go on. `prepare` runs once nobody else can write here any more, and may still change the other file.
-    pub(super) fn overwrite<T>(
-        &mut self,
-        source: &Path,
-        prepare: impl FnOnce(&mut Self) -> Result<T>,
-    ) -> Result<T> {
-        self.refuse_replaced()?;
-        self.overwrite_pages(source, prepare).map_err(|error| self.told_read_only(error))
-    }
-
-    fn overwrite_pages<T>(
-        &mut self,
-        source: &Path,
-        prepare: impl FnOnce(&mut Self) -> Result<T>,
-    ) -> Result<T> {
-        let source = open(source, self.options.busy_timeout)?;
-        let mut target = open(&self.path, self.options.busy_timeout)?;
-        require_wal(&target)?;
-        anew::settle(&mut target, &self.path, &beside(&self.path, "-wal"))?;
-        let backup = Backup::new(&source, &mut target).map_err(storage_error)?;
-        step(&backup, 0)?;
-        let value = prepare(self)?;
-        while !step(&backup, -1)? {}
-        drop(backup);
-        // What the file was before is still in its pages. Where a reader holds them, a later checkpoint does it.
-        let _ = create::fold_wal(&target);
-        self.refuse_replaced()?;
-        Ok(value)
     }
 
     /// Moves everything from the write-ahead log into the file.
@@ -485,7 +375,7 @@ impl Database {
             }
         };
         if self.most {
-            hold(&connection, MOST_PAGES);
+            whole::hold_most_of(&connection);
         }
         self.connection = Some(Connected {
             connection,
@@ -542,46 +432,6 @@ impl Database {
 impl Drop for Database {
     fn drop(&mut self) {
         self.leave();
-    }
-}
-
-fn structure_findings(connection: &Connection) -> Result<Vec<String>> {
-    let mut statement = connection.prepare("PRAGMA integrity_check(100)").map_err(storage_error)?;
-    let found = statement.query_map([], |row| row.get::<_, String>(0)).map_err(storage_error)?;
-    let mut findings = found.collect::<rusqlite::Result<Vec<_>>>().map_err(storage_error)?;
-    let mut statement = connection.prepare("PRAGMA foreign_key_check").map_err(storage_error)?;
-    let orphans = statement.query_map([], |row| row.get::<_, String>(0)).map_err(storage_error)?;
-    for table in orphans {
-        findings.push(format!("a row of table {} refers to nothing", table.map_err(storage_error)?));
-    }
-    findings.retain(|finding| finding != "ok");
-    Ok(findings)
-}
-
-/// Has SQLite hold so many KiB of the file. Only speed depends on it, so that a failure is none.
-fn hold(connection: &Connection, kibibytes: i64) {
-    let _ = connection.pragma_update(None, "cache_size", -kibibytes);
-}
-
-fn vacuum(connection: &Connection) -> Result<bool> {
-    connection.execute_batch("VACUUM").map_err(storage_error)?;
-    let busy = |row: &rusqlite::Row<'_>| row.get::<_, bool>(0);
-    let busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], busy).map_err(storage_error)?;
-    Ok(!busy)
-}
-
-/// How many pages are copied before others hear of it: 1 MiB.
-const PAGES_PER_STEP: i32 = 256;
-
-/// Copies so many pages, all for -1. Whether that was the last.
-fn step(backup: &Backup<'_, '_>, pages: i32) -> Result<bool> {
-    match backup.step(pages).map_err(storage_error)? {
-        StepResult::Done => Ok(true),
-        StepResult::More => Ok(false),
-        _ => Err(Error::new(
-            ErrorKind::Busy,
-            "another process held the store for longer than busy_timeout; try again",
-        )),
     }
 }
 
