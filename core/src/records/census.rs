@@ -194,6 +194,22 @@ mod tests {
     }
 
     #[test]
+    fn the_first_and_the_last_bucket() {
+        let in_bucket = |bucket: u16| {
+            let mut names = (0..).map(|number| (EntityKind::Key, format!("name-{number}")));
+            names.find(|(kind, id)| EntityId { kind: *kind, id }.bucket() == bucket).unwrap()
+        };
+        let ends = [in_bucket(0), in_bucket(u16::MAX)];
+        let whole = census(&ends);
+        let half = census(&ends[..1]);
+        let found = |census: &Census, (kind, id): &(EntityKind, String)| {
+            census.left(EntityId { kind: *kind, id }).is_some()
+        };
+        assert!(ends.iter().all(|name| found(&whole, name)));
+        assert!(found(&half, &ends[0]) && !found(&half, &ends[1]));
+    }
+
+    #[test]
     fn none_at_all() {
         let census = census(&[]);
         assert!(census.left(EntityId::key("a")).is_none());
