@@ -1,7 +1,8 @@
 """A file of a gibibyte on one core, beside `age`, `rage` and `openssl enc`: files.py RESULTS.json FOLDER [--quick].
 
-All files lie in memory where there is room (/dev/shm), so that no disk is measured, else in the folder. Each program
-runs by itself on one processor; its time is from starting it until its end. Memory is what GNU time says of it.
+What is read lies in the folder, on disk, and is read from the system's page cache: it was read before. What is written
+goes to memory where there is room (/dev/shm), so that no disk is measured, else to the folder too. Each program runs by
+itself on one processor; its time is from starting it until its end. Memory is what GNU time says of it.
 """
 
 import json
@@ -35,21 +36,33 @@ def main() -> None:
     results = Path(results).resolve()
     length, rounds = (64 << 20, 2) if "--quick" in options else (1 << 30, 5)
     shared = Path("/dev/shm")
-    roomy = shared.is_dir() and shutil.disk_usage(shared).free > 9 * length
-    with tempfile.TemporaryDirectory(dir=shared if roomy else folder) as place:
+    # What is read must stay in the cache beside what is written.
+    roomy = shared.is_dir() and shutil.disk_usage(shared).free > 9 * length and available() > 10 * length
+    with (
+        tempfile.TemporaryDirectory(dir=folder) as place,
+        tempfile.TemporaryDirectory(dir=shared if roomy else folder) as out,
+    ):
         os.chdir(place)
         with open("plain", "wb") as file:
             for _ in range(length >> 20):
                 file.write(os.urandom(1 << 20))
         programs, missing, versions = set_up()
-        groups = [
-            compare(step, programs, rounds, length, to) for to in ("file", "nowhere") for step in ("encrypt", "decrypt")
+        groups = [compare("encrypt", programs, rounds, length, out)]
+        for sealed in Path(out).iterdir():
+            shutil.move(sealed, sealed.name)
+        # What is yet to be written to disk would be written while others are measured.
+        os.sync()
+        groups += [
+            compare("decrypt", programs, rounds, length, out),
+            compare("encrypt", programs, rounds, length, None),
+            compare("decrypt", programs, rounds, length, None),
         ]
         if shutil.which("time"):
-            groups.append(memory(programs))
+            groups.append(memory(programs, out))
         else:
             missing.append({"name": "memory of programs", "why": "GNU time is not installed"})
-    versions["files"] = "in memory (/dev/shm)" if roomy else "on disk, in the page cache"
+    versions["input"] = "on disk, in the page cache"
+    versions["output"] = "in memory (/dev/shm)" if roomy else "on disk"
     found = {"language": "files", "versions": versions, "groups": groups, "missing": missing}
     results.write_text(json.dumps(found, indent=1))
 
@@ -113,33 +126,40 @@ def bare(how: str, name: str) -> Program:
     return Program(name, [*run, how, "plain", "{out}"], [*run, back, "sealed.{n}", "{out}"], [])
 
 
-def compare(step: str, programs: list[Program], rounds: int, length: int, to: str) -> dict[str, object]:
+def available() -> int:
+    """Bytes of memory that are free, or would be where they are wanted."""
+    kibibytes = re.search(r"MemAvailable: +(\d+) kB", Path("/proc/meminfo").read_text()).group(1)
+    return int(kibibytes) << 10
+
+
+def compare(step: str, programs: list[Program], rounds: int, length: int, out: str | None) -> dict[str, object]:
+    """Into files in the folder `out`, or without one into nothing."""
     size = f"{length >> 20:,} MiB" if length < 1 << 30 else "1 GiB"
-    what = f"{step} a file of {size}, {'to a file' if to == 'file' else 'output thrown away'}, one core"
+    what = f"{step} a file of {size}, {'to a file' if out else 'output thrown away'}, one core"
     print(f"  {what}", file=sys.stderr)
     times: list[list[float]] = [[] for _ in programs]
     for number in range(rounds + 1):
         for turn in range(len(programs)):
             place = (number + turn) % len(programs)
-            took = timed(command(programs, place, step, to))
+            took = timed(command(programs, place, step, out))
             if number:  # the first round warms up, and makes the files
                 times[place].append(took * 1e9)
     series = [{"name": one.name, "rounds": some} for one, some in zip(programs, times, strict=True)]
-    return {"id": f"{to}/{step}", "what": what, "unit": "ns", "series": series}
+    return {"id": f"{'file' if out else 'nowhere'}/{step}", "what": what, "unit": "ns", "series": series}
 
 
-def command(programs: list[Program], place: int, step: str, to: str) -> list[str]:
+def command(programs: list[Program], place: int, step: str, out: str | None) -> list[str]:
     program = programs[place]
-    target = f"sealed.{place}" if step == "encrypt" else "opened"
-    if to == "file":
+    if out:
+        target = Path(out) / (f"sealed.{place}" if step == "encrypt" else "opened")
         # Each writes a new file: the pages of an old one would be spared to whoever truncates.
-        Path(target).unlink(missing_ok=True)
-        out = [*program.out, target]
+        target.unlink(missing_ok=True)
+        to = [*program.out, str(target)]
     else:
-        out = [] if program.out else ["/dev/null"]
+        to = [] if program.out else ["/dev/null"]
     parts = [part.replace("{n}", str(place)) for part in getattr(program, step)]
     where = parts.index("{out}")
-    return [*parts[:where], *out, *parts[where + 1 :]]
+    return [*parts[:where], *to, *parts[where + 1 :]]
 
 
 def timed(command: list[str]) -> float:
@@ -154,14 +174,14 @@ def timed(command: list[str]) -> float:
     return took
 
 
-def memory(programs: list[Program]) -> dict[str, object]:
+def memory(programs: list[Program], out: str) -> dict[str, object]:
     """The most that was resident. GNU time starts the program itself: a child of ours would count what Python holds."""
     print("  memory", file=sys.stderr)
     series = []
     for place, program in enumerate(programs):
         found = []
         for step in ("encrypt", "decrypt"):
-            run = command(programs, place, step, "file")
+            run = command(programs, place, step, out)
             ran = subprocess.run(["time", "-f", "%M", *run], capture_output=True, text=True, check=True)
             found.append(float(ran.stderr.split()[-1]) * 1024)
         series.append({"name": program.name, "rounds": found})

@@ -82,19 +82,20 @@ pub(super) fn encrypt(
         let filled = buffer.fill(reader, start + carried, end + 1)?;
         let last = filled <= end;
         let filled = filled.min(end);
-        let next = buffer.bytes[end];
-        let tag = sealing.seal(&mut buffer.bytes[start..filled], last)?;
-        buffer.bytes[filled..filled + tag.len()].copy_from_slice(&tag);
+        let bytes = buffer.bytes();
+        let next = bytes[end];
+        let tag = sealing.seal(&mut bytes[start..filled], last)?;
+        bytes[filled..filled + tag.len()].copy_from_slice(&tag);
         if let Some(header) = sealing.take_header() {
-            buffer.bytes[..start].copy_from_slice(header.as_bytes());
+            bytes[..start].copy_from_slice(header.as_bytes());
         }
-        write_all(writer, &buffer.bytes[..filled + tag.len()])?;
+        write_all(writer, &bytes[..filled + tag.len()])?;
         done += (filled - start) as u64;
         tell(progress, done)?;
         if last {
             break;
         }
-        buffer.bytes[0] = next;
+        buffer.bytes()[0] = next;
         carried = 1;
     }
     writer.flush().map_err(unwritten)?;
@@ -119,8 +120,9 @@ pub(super) fn decrypt(
         let filled = buffer.fill(reader, carried, SEGMENT_LENGTH + 1)?;
         let last = filled <= SEGMENT_LENGTH;
         let filled = filled.min(SEGMENT_LENGTH);
-        let next = buffer.bytes[SEGMENT_LENGTH];
-        let segment = &mut buffer.bytes[..filled];
+        let bytes = buffer.bytes();
+        let next = bytes[SEGMENT_LENGTH];
+        let segment = &mut bytes[..filled];
         let (start, length) = match &mut opening {
             Some(opening) => (0, opening.open(segment, last)?),
             None => {
@@ -136,29 +138,43 @@ pub(super) fn decrypt(
         if last {
             break;
         }
-        buffer.bytes[0] = next;
+        buffer.bytes()[0] = next;
         carried = 1;
     }
     writer.flush().map_err(unwritten)?;
     Ok(written)
 }
 
-/// One segment and the byte after it; wiped when dropped, whoever panics.
+/// What memory and a file's pages in the cache are multiples of.
+const PAGE: usize = 4096;
+
+/// One segment and the byte after it, from the beginning of a page on; wiped when dropped, whoever panics.
+///
+/// Where a copy's target lies a few bytes behind its source within their pages, the processor takes each read for
+/// one of what it has just written, and waits: a stream, whose segments begin where pages do, was read at half the
+/// speed into memory as it comes from the allocator, 16 bytes into a page.
 struct Buffer {
-    bytes: Vec<u8>,
+    memory: Vec<u8>,
+    start: usize,
     /// How far anything was ever read: the pages behind are not even there, and need no wiping.
     used: usize,
 }
 
 impl Buffer {
     fn new() -> Self {
-        Self { bytes: vec![0; SEGMENT_LENGTH + 1], used: 0 }
+        let memory = vec![0; SEGMENT_LENGTH + 1 + PAGE];
+        let start = memory.as_ptr().align_offset(PAGE).min(PAGE);
+        Self { memory, start, used: 0 }
+    }
+
+    fn bytes(&mut self) -> &mut [u8] {
+        &mut self.memory[self.start..][..=SEGMENT_LENGTH]
     }
 
     /// Reads from `at` on until `end` is reached or the reader has no more; returns where it stopped.
     fn fill(&mut self, reader: &mut dyn Read, mut at: usize, end: usize) -> Result<usize> {
         while at < end {
-            match reader.read(&mut self.bytes[at..end]) {
+            match reader.read(&mut self.bytes()[at..end]) {
                 Ok(0) => break,
                 Ok(count) if count <= end - at => {
                     at += count;
@@ -181,7 +197,8 @@ impl Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        wipe(&mut self.bytes[..self.used]);
+        let used = self.used;
+        wipe(&mut self.bytes()[..used]);
     }
 }
 
