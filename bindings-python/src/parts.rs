@@ -31,12 +31,11 @@ pub fn seal<'py>(
         sealed: Vec::with_capacity(given.len()),
         total_checked: false,
     };
-    let mut part = Part { values: Vec::with_capacity(given.len().min(VALUES)), bytes: 0 };
+    let mut part = Part { values: Vec::with_capacity(given.len().min(VALUES)), others: Vec::new(), bytes: 0 };
     for (place, value) in given.iter_borrowed().enumerate() {
-        // What is common is put where it stays at once: moving results about takes as long as reading.
         match <&[u8]>::extract(value) {
-            Ok(bytes) if part.takes(bytes) => part.push(Argument::Borrowed(bytes)),
-            _ if value.is_none() => part.values.push(None),
+            Ok(bytes) if part.takes(bytes) => part.push(bytes),
+            _ if value.is_none() => part.push_other(None),
             bytes => {
                 let value = match bytes {
                     Ok(bytes) => Argument::Borrowed(bytes),
@@ -46,7 +45,7 @@ pub fn seal<'py>(
                     sealing.part(&mut part)?;
                 }
                 if part.takes(value.as_slice()) {
-                    part.push(value);
+                    part.push_other(Some(value));
                 } else {
                     sealing.check_total(given)?;
                     sealing.alone(value.as_slice())?;
@@ -60,7 +59,10 @@ pub fn seal<'py>(
 
 /// Values that were read and not sealed yet.
 struct Part<'a> {
-    values: Vec<Option<Argument<'a>>>,
+    /// Pointer and length, which are put where they stay at once: moving anything larger takes as long as reading it.
+    values: Vec<&'a [u8]>,
+    /// What stands instead of some of them, by place: `None`, and what had to be copied.
+    others: Vec<(usize, Option<Argument<'a>>)>,
     /// All of them together.
     bytes: usize,
 }
@@ -72,9 +74,32 @@ impl<'a> Part<'a> {
     }
 
     #[inline]
-    fn push(&mut self, value: Argument<'a>) {
-        self.bytes += value.as_slice().len();
-        self.values.push(Some(value));
+    fn push(&mut self, value: &'a [u8]) {
+        self.bytes += value.len();
+        self.values.push(value);
+    }
+
+    #[cold]
+    fn push_other(&mut self, value: Option<Argument<'a>>) {
+        self.bytes += value.as_ref().map_or(0, |value| value.as_slice().len());
+        self.others.push((self.values.len(), value));
+        self.values.push(&[]);
+    }
+
+    fn iter(&self) -> impl Iterator<Item = Option<&[u8]>> {
+        let mut others = self.others.iter().peekable();
+        self.values.iter().enumerate().map(move |(place, value)| {
+            match others.next_if(|(other, _)| *other == place) {
+                Some((_, other)) => other.as_ref().map(Argument::as_slice),
+                None => Some(*value),
+            }
+        })
+    }
+
+    fn clear(&mut self) {
+        self.values.clear();
+        self.others.clear();
+        self.bytes = 0;
     }
 }
 
@@ -94,36 +119,34 @@ impl Sealing<'_, '_> {
     /// Seals all of a part, which is empty afterwards.
     fn part(&mut self, part: &mut Part<'_>) -> Result<()> {
         let Self { py, calls, batch, each, scratch, sealed, .. } = self;
-        let (first, values) = (sealed.len(), &part.values);
+        let (first, count) = (sealed.len(), part.values.len());
         let overhead = batch.length(0)?;
-        let length = |value: &Argument<'_>| overhead + value.as_slice().len();
-        let all = part.bytes + overhead * values.len();
+        let all = part.bytes + overhead * count;
         if scratch.len() < all {
             scratch.resize(all, 0);
         }
-        calls.sized(*py, part.bytes + *each * values.len(), || {
+        calls.sized(*py, part.bytes + *each * count, || {
             let mut rest = &mut scratch[..];
-            for (place, value) in (first..).zip(values) {
+            for (place, value) in (first..).zip(part.iter()) {
                 if let Some(value) = value {
-                    let (out, others) = rest.split_at_mut(length(value));
-                    batch.write(place, value.as_slice(), out)?;
+                    let (out, others) = rest.split_at_mut(overhead + value.len());
+                    batch.write(place, value, out)?;
                     rest = others;
                 }
             }
             Ok(())
         })?;
         let mut rest = &scratch[..];
-        for value in values {
+        for value in part.iter() {
             let mut made = None;
             if let Some(value) = value {
-                let (bytes, others) = rest.split_at(length(value));
+                let (bytes, others) = rest.split_at(overhead + value.len());
                 rest = others;
                 made = Some(new_bytes(*py, bytes)?);
             }
             sealed.push(made);
         }
-        part.values.clear();
-        part.bytes = 0;
+        part.clear();
         Ok(())
     }
 
