@@ -3,7 +3,11 @@
 use crate::error::{Denial, Error, ErrorKind, Result};
 use crate::format::Encoding;
 use crate::primitives::sha256;
-use crate::records::{IndexRootRow, KeyRow, Rows, VersionRow};
+use crate::records::images::{Covered, Images};
+use crate::records::{
+    IndexRootRow, KekWrapRow, KeyRow, PurposeRow, QuarantineRow, RecipientRow, Rows, SystemKeyRow, UsageRow,
+    VersionRow,
+};
 
 /// What an entity is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -114,91 +118,105 @@ impl<'a> EntityId<'a> {
     }
 
     /// Everything that the entity's MAC covers, read from its tables; `None` where no row is left.
-    pub(crate) fn content(self, rows: &dyn Rows) -> Result<Option<Encoding>> {
-        let encoding = Encoding::new("keyfold/v1/entity").text(self.kind.name()).text(self.id);
+    pub(crate) fn read(self, rows: &dyn Rows) -> Result<Option<EntityRows>> {
         match self.kind {
-            EntityKind::Key => Ok(KeyRows::read(rows, self.id)?.map(|rows| rows.content())),
-            EntityKind::Purpose => self.purpose_content(rows, encoding),
-            EntityKind::Recipient => self.recipient_content(rows, encoding),
-            EntityKind::SystemKey => self.system_key_content(rows, encoding),
-            EntityKind::Usage => self.usage_content(rows, encoding),
-            EntityKind::Quarantine => self.quarantine_content(rows, encoding),
+            EntityKind::Key => Ok(KeyRows::read(rows, self.id)?.map(EntityRows::Key)),
+            EntityKind::Purpose => self.read_purpose(rows),
+            EntityKind::Recipient => self.read_recipient(rows),
+            EntityKind::SystemKey => {
+                let versions = rows.system_keys(self.id)?;
+                Ok((!versions.is_empty()).then_some(EntityRows::SystemKey(versions)))
+            }
+            EntityKind::Usage => {
+                let usage = rows.usage(self.id)?;
+                Ok((!usage.is_empty()).then_some(EntityRows::Usage(usage)))
+            }
+            EntityKind::Quarantine => {
+                let mut rows = rows.quarantined()?.into_iter();
+                let found = rows.find(|row| format!("{}/{}", row.kind.name(), row.id) == self.id);
+                Ok(found.map(EntityRows::Quarantine))
+            }
         }
     }
 
-    fn purpose_content(self, rows: &dyn Rows, encoding: Encoding) -> Result<Option<Encoding>> {
+    fn read_purpose(self, rows: &dyn Rows) -> Result<Option<EntityRows>> {
         let roots = rows.index_roots(&purpose_scope(self.id))?;
-        let Some(purpose) = rows.purpose(self.id)? else { return self.absent(roots.is_empty()) };
-        let encoding = encoding
-            .text(&purpose.purpose)
-            .integer(purpose.created_at)
-            .optional_text(purpose.description.as_deref())
-            .optional_integer(purpose.rotation_period);
-        Ok(Some(encode_index_roots(encoding, &roots)))
+        match rows.purpose(self.id)? {
+            Some(purpose) => Ok(Some(EntityRows::Purpose(purpose, roots))),
+            None => self.absent(roots.is_empty()),
+        }
     }
 
-    /// An entity without its own row: gone altogether, or damaged where other rows still name it.
-    fn absent(self, altogether: bool) -> Result<Option<Encoding>> {
-        if altogether { Ok(None) } else { Err(self.damaged()) }
-    }
-
-    fn recipient_content(self, rows: &dyn Rows, mut encoding: Encoding) -> Result<Option<Encoding>> {
+    fn read_recipient(self, rows: &dyn Rows) -> Result<Option<EntityRows>> {
         let mut wraps = rows.kek_wraps()?;
         wraps.retain(|wrap| wrap.recipient_id == self.id);
         let mut found = rows.recipients()?.into_iter().filter(|row| row.recipient_id == self.id);
         let Some(row) = found.next() else { return self.absent(wraps.is_empty()) };
         // Whoever writes the file's bytes can have two rows of one key in a table.
-        if found.next().is_some() {
-            return Err(self.damaged());
+        match found.next() {
+            Some(_) => Err(self.damaged()),
+            None => Ok(Some(EntityRows::Recipient(row, wraps))),
         }
-        encoding = encoding
-            .text(&row.recipient_id)
-            .text(&row.kind)
-            .integer(row.created_at)
-            .text(&row.parameters)
-            .bytes(&row.public_key)
-            .bytes(&row.salt)
-            .bytes(&row.commitment)
-            .bytes(&row.sealed);
-        for wrap in wraps {
-            encoding =
-                encoding.integer(wrap.kek_version.into()).bytes(&wrap.encapsulated).bytes(&wrap.ciphertext);
-        }
-        Ok(Some(encoding))
     }
 
-    fn system_key_content(self, rows: &dyn Rows, mut encoding: Encoding) -> Result<Option<Encoding>> {
-        let versions = rows.system_keys(self.id)?;
-        if versions.is_empty() {
-            return Ok(None);
+    /// An entity without its own row: gone altogether, or damaged where other rows still name it.
+    fn absent(self, altogether: bool) -> Result<Option<EntityRows>> {
+        if altogether { Ok(None) } else { Err(self.damaged()) }
+    }
+}
+
+/// The rows of one entity, versions in order of their numbers.
+pub(crate) enum EntityRows {
+    Key(KeyRows),
+    Purpose(PurposeRow, Vec<IndexRootRow>),
+    Recipient(RecipientRow, Vec<KekWrapRow>),
+    SystemKey(Vec<SystemKeyRow>),
+    Usage(Vec<UsageRow>),
+    Quarantine(QuarantineRow),
+}
+
+impl EntityRows {
+    pub(crate) fn kind(&self) -> EntityKind {
+        match self {
+            Self::Key(_) => EntityKind::Key,
+            Self::Purpose(..) => EntityKind::Purpose,
+            Self::Recipient(..) => EntityKind::Recipient,
+            Self::SystemKey(_) => EntityKind::SystemKey,
+            Self::Usage(_) => EntityKind::Usage,
+            Self::Quarantine(_) => EntityKind::Quarantine,
         }
-        for row in versions {
-            encoding = encoding
-                .text(&row.name)
-                .integer(row.version.into())
-                .integer(row.created_at)
-                .integer(row.kek_version.into())
-                .bytes(&row.wrapped);
-        }
-        Ok(Some(encoding))
     }
 
-    fn usage_content(self, rows: &dyn Rows, mut encoding: Encoding) -> Result<Option<Encoding>> {
-        let usage = rows.usage(self.id)?;
-        for row in &usage {
-            // No count comes near i64::MAX: see limits::MESSAGES.
-            encoding = encoding.text(&row.key_id).integer(row.version.into()).integer(row.messages as i64);
+    /// What the entity's MAC is made of.
+    pub(crate) fn content(&self, entity: EntityId<'_>) -> Encoding {
+        let begun = || Encoding::new("keyfold/v1/entity").text(entity.kind.name()).text(entity.id);
+        match self {
+            Self::Key(rows) => rows.content(),
+            Self::Purpose(purpose, roots) => encode_index_roots(purpose.encode(begun()), roots),
+            Self::Recipient(row, wraps) => encode_each(row.encode(begun()), wraps),
+            Self::SystemKey(versions) => encode_each(begun(), versions),
+            Self::Usage(usage) => encode_each(begun(), usage),
+            Self::Quarantine(row) => row.encode(begun()),
         }
-        Ok((!usage.is_empty()).then_some(encoding))
     }
 
-    fn quarantine_content(self, rows: &dyn Rows, encoding: Encoding) -> Result<Option<Encoding>> {
-        let found =
-            rows.quarantined()?.into_iter().find(|row| format!("{}/{}", row.kind.name(), row.id) == self.id);
-        Ok(found.map(|row| {
-            encoding.text(row.kind.name()).text(&row.id).text(&row.reason).integer(row.created_at)
-        }))
+    /// Each with its place. `None` where two have the same.
+    pub(crate) fn images(&self) -> Option<Images> {
+        match self {
+            Self::Key(rows) => rows.images(),
+            Self::Purpose(purpose, roots) => images(Some(purpose), roots),
+            Self::Recipient(row, wraps) => images(Some(row), wraps),
+            Self::SystemKey(versions) => images(None, versions),
+            Self::Usage(usage) => images(None, usage),
+            Self::Quarantine(row) => images::<UsageRow>(Some(row), &[]),
+        }
     }
+}
+
+fn images<T: Covered>(own: Option<&dyn Covered>, others: &[T]) -> Option<Images> {
+    let mut images = Images::default();
+    let others = others.iter().map(|row| row as &dyn Covered);
+    own.into_iter().chain(others).all(|row| images.add(row)).then_some(images)
 }
 
 /// Everything that the MAC of a key covers.
@@ -225,13 +243,20 @@ impl KeyRows {
     pub(crate) fn content(&self) -> Encoding {
         key_content(&self.key, &self.versions, &self.index_roots)
     }
+
+    /// As [`EntityRows::images`].
+    pub(crate) fn images(&self) -> Option<Images> {
+        let mut all = images(Some(&self.key), &self.versions)?;
+        self.index_roots.iter().all(|row| all.add(row)).then_some(all)
+    }
 }
 
-/// As [`EntityId::content`], of a key whose rows are at hand.
+/// As [`KeyRows::content`], of rows that lie apart.
 pub(super) fn key_content(key: &KeyRow, versions: &[VersionRow], index_roots: &[IndexRootRow]) -> Encoding {
     let entity = EntityId::key(&key.key_id);
     let encoding = Encoding::new("keyfold/v1/entity").text(entity.kind.name()).text(entity.id);
-    encode_index_roots(encode_key(encoding, key, versions), index_roots)
+    let encoding = key.encode(encoding).integer(versions.len() as i64);
+    encode_index_roots(encode_each(encoding, versions), index_roots)
 }
 
 /// The scope of a key's own index roots.
@@ -244,50 +269,10 @@ pub(crate) fn purpose_scope(purpose: &str) -> String {
     format!("purpose/{purpose}")
 }
 
-fn encode_key(mut encoding: Encoding, key: &KeyRow, versions: &[VersionRow]) -> Encoding {
-    encoding = encoding
-        .text(&key.key_id)
-        .text(&key.kind)
-        .text(&key.algorithm)
-        .optional_text(key.purpose.as_deref())
-        .optional_text(key.description.as_deref())
-        .text(&key.labels)
-        .integer(key.exportable.into())
-        .integer(key.archived.into())
-        .text(&key.on_limit)
-        .optional_integer(key.expires_in)
-        .integer(key.created_at)
-        .integer(versions.len() as i64);
-    for row in versions {
-        encoding = encoding
-            .text(&row.key_id)
-            .integer(row.version.into())
-            .integer(row.tag.into())
-            .text(&row.prefix)
-            .integer(row.is_current.into())
-            .text(&row.state)
-            .optional_text(row.state_reason.as_deref())
-            .optional_text(row.state_before.as_deref())
-            .text(&row.algorithm)
-            .integer(row.created_at)
-            .optional_integer(row.expires_at)
-            .optional_integer(row.destroy_at)
-            .integer(row.kek_version.into())
-            .bytes(&row.wrapped);
-    }
-    encoding
+fn encode_index_roots(encoding: Encoding, roots: &[IndexRootRow]) -> Encoding {
+    encode_each(encoding.integer(roots.len() as i64), roots)
 }
 
-fn encode_index_roots(mut encoding: Encoding, roots: &[IndexRootRow]) -> Encoding {
-    encoding = encoding.integer(roots.len() as i64);
-    for row in roots {
-        encoding = encoding
-            .text(&row.scope)
-            .integer(row.version.into())
-            .integer(row.is_current.into())
-            .integer(row.created_at)
-            .integer(row.kek_version.into())
-            .bytes(&row.wrapped);
-    }
-    encoding
+fn encode_each<T: Covered>(encoding: Encoding, rows: &[T]) -> Encoding {
+    rows.iter().fold(encoding, |encoding, row| row.encode(encoding))
 }

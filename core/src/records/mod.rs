@@ -6,6 +6,7 @@ pub(crate) mod audit;
 mod census;
 mod children;
 pub(crate) mod entity;
+mod images;
 pub(crate) mod rekey;
 pub(crate) mod rows;
 pub(crate) mod sqlite;

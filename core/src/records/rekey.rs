@@ -4,12 +4,14 @@
 
 use std::collections::HashSet;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::primitives::{HmacKey, equal};
 use crate::records::census::Census;
-use crate::records::entity::{key_content, key_scope, purpose_scope};
+use crate::records::entity::{EntityRows, key_content, key_scope};
 use crate::records::tree::Tree;
-use crate::records::{EntityId, EntityKind, IndexRootRow, KeyRow, Rows, SystemKeyRow, VersionRow};
+use crate::records::{
+    EntityId, EntityKind, IndexRootRow, KekWrapRow, KeyRow, RecipientRow, Rows, SystemKeyRow, VersionRow,
+};
 
 /// Keys read at a time.
 const PAGE: u32 = 512;
@@ -19,19 +21,21 @@ pub(crate) trait Rewrap {
     fn version(&mut self, key: &KeyRow, row: &mut VersionRow) -> Result<()>;
     fn index_root(&mut self, row: &mut IndexRootRow) -> Result<()>;
     fn system_key(&mut self, row: &mut SystemKeyRow) -> Result<()>;
-    /// Once every recipient was verified: makes the recipients' rows and wraps what they shall be.
-    fn recipients(&mut self, rows: &dyn Rows) -> Result<()>;
+    /// Once every recipient was verified: makes the recipients' rows and wraps what they shall be, and gives them.
+    fn recipients(&mut self, rows: &dyn Rows) -> Result<Vec<(RecipientRow, KekWrapRow)>>;
 }
 
 /// Verifies every entity, has its secrets wrapped anew, and grows the tree again under another records key.
 ///
 /// IntegrityError names the first entity that does not verify. What is quarantined is left out, as are rows that
-/// nothing covers.
+/// nothing covers. The file's structure is checked first: everything is written anew, and what is not found again, or
+/// lies in the place of something else, would be lost.
 pub(crate) fn rekey<'b>(
     tree: &Tree<'b>,
     records_key: &'b HmacKey,
     hand: &mut dyn Rewrap,
 ) -> Result<Tree<'b>> {
+    tree.rows().require_sound()?;
     let mut work = Work { tree, records_key, census: Census::take(tree)?, aside: Aside::default() };
     work.leave_out_quarantined()?;
     work.keys(hand)?;
@@ -130,68 +134,66 @@ impl Work<'_, '_> {
     }
 
     fn others(&mut self, hand: &mut dyn Rewrap) -> Result<()> {
-        let names = self.census.all_left();
-        for (kind, id) in &names {
-            self.verify(EntityId { kind: *kind, id })?;
-        }
         let rows = self.tree.rows();
-        if let Some(planted) = rows
-            .recipients()?
-            .into_iter()
-            .find(|row| names.binary_search(&(EntityKind::Recipient, row.recipient_id.clone())).is_err())
-        {
+        let mut verified = Vec::new();
+        for (kind, id) in self.census.all_left() {
+            let of_entity = self.verify(EntityId { kind, id: &id })?;
+            verified.push((id, of_entity));
+        }
+        let known = |id: &str| {
+            verified.iter().any(|(known, rows)| matches!(rows, EntityRows::Recipient(..)) && known == id)
+        };
+        if let Some(planted) = rows.recipients()?.into_iter().find(|row| !known(&row.recipient_id)) {
             // It must get no KEK.
             return Err(EntityId::recipient(&planted.recipient_id).damaged());
         }
-        hand.recipients(rows)?;
-        let recipients: HashSet<String> =
-            rows.recipients()?.into_iter().map(|row| row.recipient_id).collect();
-        for (kind, id) in &names {
-            match kind {
+        let recipients = hand.recipients(rows)?;
+        for (id, mut of_entity) in verified {
+            match &mut of_entity {
                 // Its own row is gone: verifying it has failed.
-                EntityKind::Key => return Err(EntityId::key(id).damaged()),
+                EntityRows::Key(_) => return Err(EntityId::key(&id).damaged()),
                 // Those that stay are taken over below.
-                EntityKind::Recipient => {}
-                EntityKind::Purpose => {
-                    let mut roots = rows.index_roots(&purpose_scope(id))?;
+                EntityRows::Recipient(..) => continue,
+                EntityRows::Purpose(_, roots) => {
                     roots.iter_mut().try_for_each(|row| hand.index_root(row))?;
-                    if rows.rewrap_index_roots(&roots)?.is_some() {
-                        return Err(EntityId::purpose(id).damaged());
+                    if rows.rewrap_index_roots(roots)?.is_some() {
+                        return Err(EntityId::purpose(&id).damaged());
                     }
-                    self.finish(EntityId::purpose(id))?;
                 }
-                EntityKind::SystemKey => {
-                    for mut row in rows.system_keys(id)? {
-                        hand.system_key(&mut row)?;
-                        rows.put_system_key(&row)?;
+                EntityRows::SystemKey(versions) => {
+                    for row in versions {
+                        hand.system_key(row)?;
+                        rows.put_system_key(row)?;
                     }
-                    self.finish(EntityId::system_key(id))?;
                 }
-                EntityKind::Usage => self.finish(EntityId::usage(id))?,
-                EntityKind::Quarantine => self.finish(EntityId::quarantine(id))?,
+                EntityRows::Usage(_) | EntityRows::Quarantine(_) => {}
             }
+            self.finish(&id, &of_entity);
         }
-        for id in &recipients {
-            self.finish(EntityId::recipient(id))?;
+        for (row, wrap) in recipients {
+            let id = row.recipient_id.clone();
+            self.finish(&id, &EntityRows::Recipient(row, vec![wrap]));
         }
         Ok(())
     }
 
-    fn verify(&self, entity: EntityId<'_>) -> Result<()> {
+    fn verify(&self, entity: EntityId<'_>) -> Result<EntityRows> {
         let place = self.census.left(entity).ok_or_else(|| entity.damaged())?;
-        let content = entity.content(self.tree.rows())?.ok_or_else(|| entity.damaged())?;
-        if equal(self.census.mac(place), &self.tree.mac(&content)) { Ok(()) } else { Err(entity.damaged()) }
+        let rows = entity.read(self.tree.rows())?.ok_or_else(|| entity.damaged())?;
+        match equal(self.census.mac(place), &self.tree.mac(&rows.content(entity))) {
+            true => Ok(rows),
+            false => Err(entity.damaged()),
+        }
     }
 
-    fn finish(&mut self, entity: EntityId<'_>) -> Result<()> {
-        let content =
-            entity.content(self.tree.rows())?.ok_or_else(|| Error::internal("an entity without rows"))?;
-        let mac = self.records_key.mac(&[content.as_bytes()]);
+    /// Takes over what was verified, as it was changed since: nothing is read again.
+    fn finish(&mut self, id: &str, rows: &EntityRows) {
+        let entity = EntityId { kind: rows.kind(), id };
+        let mac = self.records_key.mac(&[rows.content(entity).as_bytes()]);
         match self.census.left(entity) {
             Some(place) => self.census.done(place, mac),
             None => self.census.add(entity, mac),
         }
-        Ok(())
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use crate::error::Result;
 use crate::records::EntityKind;
+use crate::records::images::Changes;
 
 /// The one row that describes the store.
 #[derive(Clone, Debug)]
@@ -163,6 +164,12 @@ pub(crate) struct AuditRow {
 pub(crate) trait Rows {
     /// The format of the file.
     fn format(&self) -> Result<u32>;
+    /// What was written of entities in this transaction; `None` where it only reads.
+    fn changes(&self) -> Option<&Changes>;
+    /// IntegrityError where pages, or the order of rows in them, are not as they must be for a row to be found. It reads
+    /// the whole file.
+    fn require_sound(&self) -> Result<()>;
+
     fn store(&self) -> Result<StoreRow>;
     fn put_store(&self, row: &StoreRow) -> Result<()>;
 
@@ -214,7 +221,8 @@ pub(crate) trait Rows {
     fn put_version(&self, row: &VersionRow) -> Result<()>;
     /// The keys with a version whose destruction is due at this time, in byte order.
     fn keys_due(&self, now: i64) -> Result<Vec<String>>;
-    fn clear_current(&self, key_id: &str) -> Result<()>;
+    /// The version is not the current one any more.
+    fn clear_current(&self, row: &VersionRow) -> Result<()>;
     /// The keys with a version of this tag, in byte order.
     fn keys_with_tag(&self, tag: u32) -> Result<Vec<String>>;
 

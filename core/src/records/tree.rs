@@ -5,7 +5,8 @@
 //! nodes, the generation and the head of the audit chain. Empty leaves and nodes are not stored. Checking or
 //! changing one entity touches one leaf, one node and the root, however many keys there are.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::OnceLock;
 
 use crate::error::{Error, Result};
@@ -13,6 +14,7 @@ use crate::format::Encoding;
 use crate::primitives::{HmacKey, equal};
 use crate::records::children::{Children, Mac};
 use crate::records::entity::KeyRows;
+use crate::records::images::Images;
 use crate::records::rows::EntityRow;
 use crate::records::{EntityId, EntityKind, Rows, StoreRow};
 
@@ -22,6 +24,8 @@ pub(crate) struct Tree<'a> {
     records_key: &'a HmacKey,
     root: Root,
     verified: bool,
+    /// The rows of entities as they are known to be: as they were verified or authenticated in this transaction.
+    known: RefCell<HashMap<(EntityKind, String), Images>>,
 }
 
 /// The store's own row, verified, and the nodes under it. It may be kept for as long as nobody commits.
@@ -53,17 +57,23 @@ impl<'a> Tree<'a> {
             return Err(damaged_root());
         }
         let nodes = Children::unpack(store.nodes.clone()).ok_or_else(damaged_root)?;
-        Ok(Self { rows, records_key, root: Root { store, nodes }, verified: true })
+        Ok(Self { rows, records_key, root: Root { store, nodes }, verified: true, known: RefCell::default() })
     }
 
     /// Under a root that was verified with this key, since when nobody has committed.
     pub(crate) fn under(rows: &'a dyn Rows, records_key: &'a HmacKey, root: Root) -> Self {
-        Self { rows, records_key, root, verified: true }
+        Self { rows, records_key, root, verified: true, known: RefCell::default() }
     }
 
     /// A store that has nothing yet; [`Tree::seal`] writes its first root.
     pub(crate) fn empty(rows: &'a dyn Rows, records_key: &'a HmacKey, store: StoreRow) -> Self {
-        Self { rows, records_key, root: Root { store, nodes: Children::default() }, verified: true }
+        Self {
+            rows,
+            records_key,
+            root: Root { store, nodes: Children::default() },
+            verified: true,
+            known: RefCell::default(),
+        }
     }
 
     /// For showing what the rows say where there is no key to verify them with. Nothing may be written through it.
@@ -71,7 +81,7 @@ impl<'a> Tree<'a> {
         static NO_KEY: OnceLock<HmacKey> = OnceLock::new();
         let records_key = NO_KEY.get_or_init(|| HmacKey::new(&[]));
         let root = Root { store: rows.store()?, nodes: Children::default() };
-        Ok(Self { rows, records_key, root, verified: false })
+        Ok(Self { rows, records_key, root, verified: false, known: RefCell::default() })
     }
 
     /// Whether what it shows is verified.
@@ -97,8 +107,11 @@ impl<'a> Tree<'a> {
             return self.computed_mac(entity);
         }
         let stored = self.stored_mac(entity)?;
-        let computed = self.computed_mac(entity)?;
-        verified_mac(entity, stored, computed)
+        let rows = entity.read(self.rows)?;
+        let computed = rows.as_ref().map(|rows| self.mac(&rows.content(entity)));
+        let mac = verified_mac(entity, stored, computed)?;
+        self.know(entity, || rows.map_or_else(|| Some(Images::default()), |rows| rows.images()))?;
+        Ok(mac)
     }
 
     /// As [`Tree::verify_entity`], of a key, with the rows that were verified.
@@ -110,7 +123,26 @@ impl<'a> Tree<'a> {
         };
         let computed = self.mac(&rows.content());
         let stored = if self.verified { stored } else { Some(computed) };
-        Ok(verified_mac(entity, stored, Some(computed))?.map(|mac| (rows, mac)))
+        let mac = verified_mac(entity, stored, Some(computed))?;
+        self.know(entity, || rows.images())?;
+        Ok(mac.map(|mac| (rows, mac)))
+    }
+
+    /// Keeps an entity's rows for [`Tree::authenticate`], where anything may be written.
+    fn know(&self, entity: EntityId<'_>, rows: impl FnOnce() -> Option<Images>) -> Result<()> {
+        if self.rows.changes().is_some() {
+            let rows = rows().ok_or_else(|| entity.damaged())?;
+            self.known.borrow_mut().insert((entity.kind, entity.id.to_owned()), rows);
+        }
+        Ok(())
+    }
+
+    /// The rows that the entity is to have by now: as it was verified, with what was written since. One that nobody
+    /// verified has no others.
+    fn take_known(&self, entity: EntityId<'_>) -> Images {
+        let known = self.known.borrow_mut().remove(&(entity.kind, entity.id.to_owned()));
+        let changes = self.rows.changes().map(|changes| changes.take(entity));
+        known.unwrap_or_default().changed(changes.unwrap_or_default())
     }
 
     /// Whether the entity was set aside. The tree itself says so: nobody without the KEK can.
@@ -122,13 +154,19 @@ impl<'a> Tree<'a> {
         Ok(self.stored_mac(EntityId::quarantine(&id))?.is_some())
     }
 
-    /// Takes the entity's rows, as they now are in this transaction, under the tree. What is already in its
-    /// leaf and node is verified first.
+    /// Takes the entity's rows under the tree: those that were verified in this transaction, with what it has written
+    /// since. IntegrityError where the file gives others. What is already in its leaf and node is verified first.
     pub(crate) fn authenticate(&mut self, entity: EntityId<'_>) -> Result<()> {
         let bucket = entity.bucket();
         let mut leaves = self.verified_leaves(node_of(bucket))?;
         let mut entities = self.verified_bucket(bucket, &leaves, entity)?;
-        let mac = self.computed_mac(entity)?.ok_or_else(|| Error::internal("an entity without rows"))?;
+        let rows = entity.read(self.rows)?.ok_or_else(|| Error::internal("an entity without rows"))?;
+        let known = self.take_known(entity);
+        if rows.images().as_ref() != Some(&known) {
+            return Err(entity.damaged());
+        }
+        self.know(entity, || Some(known))?;
+        let mac = self.mac(&rows.content(entity));
         let row = EntityRow { kind: entity.kind, id: entity.id.to_owned(), mac };
         self.rows.put_entity(bucket, &row)?;
         match entities.iter_mut().find(|other| (other.kind, other.id.as_str()) == (entity.kind, entity.id)) {
@@ -149,6 +187,7 @@ impl<'a> Tree<'a> {
         let mut leaves = self.verified_leaves(node)?;
         let mut entities = self.verified_bucket(bucket, &leaves, entity)?;
         entities.retain(|other| (other.kind, other.id.as_str()) != (entity.kind, entity.id));
+        self.take_known(entity);
         self.rows.delete_entity(bucket, entity.kind, entity.id)?;
         if entities.is_empty() {
             leaves.remove(leaf_of(bucket));
@@ -324,8 +363,7 @@ impl<'a> Tree<'a> {
     }
 
     fn computed_mac(&self, entity: EntityId<'_>) -> Result<Option<Mac>> {
-        let content = entity.content(self.rows)?;
-        Ok(content.map(|content| self.records_key.mac(&[content.as_bytes()])))
+        Ok(entity.read(self.rows)?.map(|rows| self.mac(&rows.content(entity))))
     }
 
     fn verified_leaves(&self, node: u8) -> Result<Children> {

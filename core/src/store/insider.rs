@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::states::verified_key;
 use super::usage_limit::{Home, alone};
 use super::{CreateKey, Store};
 use crate::error::ErrorKind;
@@ -20,7 +21,7 @@ fn store() -> (Home, Store) {
 /// Changes a version as whoever holds the KEK can.
 fn change(store: &Store, version: usize, change: impl Fn(&mut VersionRow)) {
     let changed = store.shared.write_verified(0, |act| {
-        let mut row = act.rows().versions("k")?.remove(version - 1);
+        let mut row = verified_key(act, "k")?.1.remove(version - 1);
         change(&mut row);
         act.rows().put_version(&row)?;
         act.tree.authenticate(EntityId::key("k"))?;

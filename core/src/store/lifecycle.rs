@@ -109,8 +109,13 @@ pub(super) fn insert_next(
     if options.stage {
         return act.insert_version(&key, NewVersion::staged(newest + 1, algorithm), &tags);
     }
-    act.rows().clear_current(entity.id)?;
+    clear_current(act, versions)?;
     act.insert_version(&key, NewVersion::current(newest + 1, algorithm), &tags)
+}
+
+/// None of these versions is current any more.
+pub(super) fn clear_current(act: &Act<'_>, versions: &[VersionRow]) -> Result<()> {
+    versions.iter().filter(|row| row.is_current).try_for_each(|row| act.rows().clear_current(row))
 }
 
 /// The newest version's number and all tags of a key that may have one version more.

@@ -296,7 +296,7 @@ impl Rewrap for Hand<'_> {
         self.rewrap(&place, &mut row.kek_version, &mut row.wrapped)
     }
 
-    fn recipients(&mut self, rows: &dyn Rows) -> Result<()> {
+    fn recipients(&mut self, rows: &dyn Rows) -> Result<Vec<(RecipientRow, KekWrapRow)>> {
         rows.delete_kek_wraps()?;
         if let Some(removed) = &self.plan.removed {
             rows.delete_recipient(removed)?;
@@ -304,9 +304,11 @@ impl Rewrap for Hand<'_> {
         if let Some(added) = &self.plan.added {
             rows.put_recipient(added)?;
         }
-        for recipient in &self.plan.recipients {
-            rows.insert_kek_wrap(&self.wrap_for(recipient)?)?;
-        }
-        Ok(())
+        let wrapped = self.plan.recipients.iter().map(|recipient| {
+            let wrap = self.wrap_for(recipient)?;
+            rows.insert_kek_wrap(&wrap)?;
+            Ok((recipient.clone(), wrap))
+        });
+        wrapped.collect()
     }
 }

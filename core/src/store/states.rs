@@ -5,7 +5,7 @@ use crate::keyring::{Change, Prefix, Standing, Verdict, VersionState};
 use crate::limits;
 use crate::records::{EntityId, KeyRow, VersionRow};
 use crate::store::act::{Act, Event};
-use crate::store::lifecycle::insert_next;
+use crate::store::lifecycle::{clear_current, insert_next};
 use crate::store::listing::verified_info;
 use crate::store::options::RotateKey;
 use crate::store::shared::{check_key_id, no_such_key};
@@ -65,7 +65,7 @@ impl Store {
     ) -> Result<VersionInfo> {
         check_key_id(key_id)?;
         self.shared.act(asked(change).key(key_id).version(version), |act| {
-            let (key, versions) = verified_key(act, key_id)?;
+            let (key, mut versions) = verified_key(act, key_id)?;
             let mut row = version_row(&versions, key_id, version)?.clone();
             let (state, with_successor) = match verdict(&key, &row, change)? {
                 Verdict::Becomes(state) => (state, false),
@@ -77,11 +77,16 @@ impl Store {
             if change == Change::Promote {
                 refuse_raw(&row)?;
                 begin_use(act, &key, &mut row)?;
+                clear_current(act, &versions)?;
             }
             row.is_current = (row.is_current || change == Change::Promote) && !with_successor;
             row.state = state.name().to_owned();
             row.state_reason = reason.map(str::to_owned);
             act.rows().put_version(&row)?;
+            versions
+                .iter_mut()
+                .filter(|other| other.version == version)
+                .for_each(|other| *other = row.clone());
             let successor = match with_successor {
                 true => Some(insert_next(act, &key, &versions, &RotateKey::default())?.version),
                 false => None,
@@ -149,7 +154,7 @@ fn refuse_raw(row: &VersionRow) -> Result<()> {
     Err(refused(row, ErrorKind::KeyUnavailable, Change::Promote, advice))
 }
 
-/// Makes room for another current version. A staged one's time to encrypt begins now; an earlier one's goes on.
+/// The version is about to be the current one. A staged one's time to encrypt begins now; an earlier one's goes on.
 fn begin_use(act: &Act<'_>, key: &KeyRow, row: &mut VersionRow) -> Result<()> {
     if row.state == VersionState::Staged.name() {
         row.expires_at = key.expires_in.map(|period| act.now.saturating_add(period));
@@ -158,7 +163,7 @@ fn begin_use(act: &Act<'_>, key: &KeyRow, row: &mut VersionRow) -> Result<()> {
         let advice = format!("it expired at {}; rotate the key", Timestamp::from_milliseconds(at));
         return Err(refused(row, ErrorKind::KeyUnavailable, Change::Promote, &advice));
     }
-    act.rows().clear_current(&key.key_id)
+    Ok(())
 }
 
 fn asked(change: Change) -> Event<'static> {

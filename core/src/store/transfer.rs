@@ -9,7 +9,7 @@ use crate::limits;
 use crate::primitives::{Algorithm, KeyKind};
 use crate::records::{EntityId, KeyRow, VersionRow};
 use crate::store::act::{Act, Event, NewVersion};
-use crate::store::lifecycle::{Draft, room_for_version};
+use crate::store::lifecycle::{Draft, clear_current, room_for_version};
 use crate::store::listing::{verified_info, verified_versions};
 use crate::store::shared::{check_key_id, no_such_key};
 use crate::store::{ImportKey, KeyEncoding, KeyInfo, Mode, Store};
@@ -152,8 +152,9 @@ fn import_version(
         }
     };
     check_material(algorithm, &secret)?;
-    let (newest, tags) = room_for_version(&key, &act.rows().versions(&key.key_id)?)?;
-    act.rows().clear_current(key_id)?;
+    let versions = act.rows().versions(key_id)?;
+    let (newest, tags) = room_for_version(&key, &versions)?;
+    clear_current(act, &versions)?;
     let new = NewVersion { secret: Some(secret), ..NewVersion::current(newest + 1, algorithm) };
     let row = act.insert_version(&key, new, &tags)?;
     act.tree.authenticate(entity)?;

@@ -116,7 +116,7 @@ fn fill_file(connection: &mut Connection, fill: impl FnOnce(&dyn Rows) -> Result
     require_wal(connection)?;
     let transaction = Transaction::write(connection).map_err(storage_error)?;
     schema::install(&transaction)?;
-    fill(&SqliteRows::new(&transaction))?;
+    fill(&SqliteRows::writing(&transaction))?;
     transaction.commit().map_err(storage_error)?;
     fold_wal(connection)
 }

@@ -157,7 +157,7 @@ impl Database {
             waiting::begin(patience);
             let transaction = Transaction::write(connection).map_err(storage_error)?;
             judge_format(&transaction, false)?;
-            let value = run(&SqliteRows::new(&transaction))?;
+            let value = run(&SqliteRows::writing(&transaction))?;
             // What could not be read may have been left out as damaged.
             if is_unreadable(&transaction) {
                 return Err(unreadable());
@@ -193,7 +193,7 @@ impl Database {
             }
             schema::check(&transaction)?;
             schema::upgrade(&transaction, from)?;
-            run(&SqliteRows::new(&transaction), from)?;
+            run(&SqliteRows::writing(&transaction), from)?;
             if is_unreadable(&transaction) {
                 return Err(unreadable());
             }

@@ -14,6 +14,7 @@ mod rows;
 mod schema;
 mod select;
 mod steps;
+mod structure;
 mod transaction;
 mod waiting;
 

@@ -4,13 +4,14 @@ use std::collections::HashSet;
 
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
-use super::bulk;
 use super::errors::storage_error;
 use super::schema::read_format;
 use super::select::{
     BUCKET, INDEX_ROOTS, KEY, NODE_LEAVES, USED_FIRST, VERSIONS, index_root_row, key_row, version_row,
 };
+use super::{bulk, structure};
 use crate::error::{Error, Result};
+use crate::records::images::{Changes, Covered, Place, entity_of_scope};
 use crate::records::rows::EntityRow;
 use crate::records::{
     AuditRow, EntityKind, IndexRootRow, KekWrapRow, KeyRow, PurposeRow, QuarantineRow, RecipientRow, Rows,
@@ -29,12 +30,27 @@ pub(super) fn prepare(connection: &Connection) -> Result<()> {
 }
 
 /// The rows inside one transaction.
-pub(super) struct SqliteRows<'a>(&'a Connection);
+pub(super) struct SqliteRows<'a>(&'a Connection, Option<Changes>);
 
 impl<'a> SqliteRows<'a> {
-    /// Of a file whose format was judged in this transaction.
+    /// Of a file whose format was judged in this transaction, for reading.
     pub(super) fn new(transaction: &'a Connection) -> Self {
-        Self(transaction)
+        Self(transaction, None)
+    }
+
+    /// The same for writing.
+    pub(super) fn writing(transaction: &'a Connection) -> Self {
+        Self(transaction, Some(Changes::default()))
+    }
+
+    fn note(&self) -> Result<&Changes> {
+        self.1.as_ref().ok_or_else(|| Error::internal("rows are written in a transaction that reads"))
+    }
+
+    /// As [`SqliteRows::execute`], of a statement that writes this row and nothing else.
+    fn put(&self, row: &dyn Covered, sql: &str, values: impl Params) -> Result<()> {
+        self.note()?.put(row);
+        self.execute(sql, values)
     }
 
     fn execute(&self, sql: &str, values: impl Params) -> Result<()> {
@@ -68,6 +84,14 @@ impl<'a> SqliteRows<'a> {
 impl Rows for SqliteRows<'_> {
     fn format(&self) -> Result<u32> {
         read_format(self.0)
+    }
+
+    fn changes(&self) -> Option<&Changes> {
+        self.1.as_ref()
+    }
+
+    fn require_sound(&self) -> Result<()> {
+        structure::require_sound(self.0)
     }
 
     fn store(&self) -> Result<StoreRow> {
@@ -208,7 +232,8 @@ impl Rows for SqliteRows<'_> {
     }
 
     fn put_recipient(&self, row: &RecipientRow) -> Result<()> {
-        self.execute(
+        self.put(
+            row,
             "INSERT INTO recipient (recipient_id, kind, created_at, parameters, public_key, salt, commitment, sealed) \
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) \
              ON CONFLICT (recipient_id) DO UPDATE SET kind = ?2, created_at = ?3, parameters = ?4, public_key = ?5, \
@@ -248,7 +273,8 @@ impl Rows for SqliteRows<'_> {
     }
 
     fn insert_kek_wrap(&self, row: &KekWrapRow) -> Result<()> {
-        self.execute(
+        self.put(
+            row,
             "INSERT INTO kek_wrap (recipient_id, kek_version, encapsulated, ciphertext) VALUES (?1, ?2, ?3, ?4)",
             params![row.recipient_id, row.kek_version, row.encapsulated, row.ciphertext],
         )
@@ -275,7 +301,8 @@ impl Rows for SqliteRows<'_> {
     }
 
     fn put_system_key(&self, row: &SystemKeyRow) -> Result<()> {
-        self.execute(
+        self.put(
+            row,
             "INSERT INTO system_key (name, version, created_at, kek_version, wrapped) VALUES (?1, ?2, ?3, ?4, ?5) \
              ON CONFLICT (name, version) DO UPDATE SET kek_version = ?4, wrapped = ?5",
             params![row.name, row.version, row.created_at, row.kek_version, row.wrapped],
@@ -302,7 +329,8 @@ impl Rows for SqliteRows<'_> {
     }
 
     fn put_purpose(&self, row: &PurposeRow) -> Result<()> {
-        self.execute(
+        self.put(
+            row,
             "INSERT INTO purpose (purpose, created_at, description, rotation_period) VALUES (?1, ?2, ?3, ?4) \
              ON CONFLICT (purpose) DO UPDATE SET description = ?3, rotation_period = ?4",
             params![row.purpose, row.created_at, row.description, row.rotation_period],
@@ -314,7 +342,8 @@ impl Rows for SqliteRows<'_> {
     }
 
     fn put_index_root(&self, row: &IndexRootRow) -> Result<()> {
-        self.execute(
+        self.put(
+            row,
             "INSERT INTO index_root (scope, version, is_current, created_at, kek_version, wrapped) \
              VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
              ON CONFLICT (scope, version) DO UPDATE SET is_current = ?3, kek_version = ?5, wrapped = ?6",
@@ -323,6 +352,7 @@ impl Rows for SqliteRows<'_> {
     }
 
     fn delete_index_root(&self, scope: &str, version: u32) -> Result<()> {
+        self.note()?.delete(entity_of_scope(scope), Place::IndexRoot(version));
         self.execute("DELETE FROM index_root WHERE scope = ?1 AND version = ?2", params![scope, version])
     }
 
@@ -331,7 +361,8 @@ impl Rows for SqliteRows<'_> {
     }
 
     fn put_key(&self, row: &KeyRow) -> Result<()> {
-        self.execute(
+        self.put(
+            row,
             "INSERT INTO key (key_id, kind, algorithm, purpose, description, labels, exportable, archived, on_limit, \
              expires_in, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) \
              ON CONFLICT (key_id) DO UPDATE SET algorithm = ?3, description = ?5, labels = ?6, archived = ?8, \
@@ -361,7 +392,8 @@ impl Rows for SqliteRows<'_> {
     }
 
     fn put_version(&self, row: &VersionRow) -> Result<()> {
-        self.execute(
+        self.put(
+            row,
             "INSERT INTO key_version (key_id, version, tag, prefix, is_current, state, state_reason, state_before, \
              algorithm, created_at, expires_at, destroy_at, kek_version, wrapped) \
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) \
@@ -395,8 +427,12 @@ impl Rows for SqliteRows<'_> {
         )
     }
 
-    fn clear_current(&self, key_id: &str) -> Result<()> {
-        self.execute("UPDATE key_version SET is_current = 0 WHERE key_id = ?1 AND is_current = 1", [key_id])
+    fn clear_current(&self, row: &VersionRow) -> Result<()> {
+        self.put(
+            &VersionRow { is_current: false, ..row.clone() },
+            "UPDATE key_version SET is_current = 0 WHERE key_id = ?1 AND version = ?2",
+            params![row.key_id, row.version],
+        )
     }
 
     fn keys_with_tag(&self, tag: u32) -> Result<Vec<String>> {
@@ -436,7 +472,8 @@ impl Rows for SqliteRows<'_> {
     }
 
     fn put_usage(&self, row: &UsageRow) -> Result<()> {
-        self.execute(
+        self.put(
+            row,
             "INSERT INTO key_usage (key_id, version, messages) VALUES (?1, ?2, ?3) \
              ON CONFLICT (key_id, version) DO UPDATE SET messages = ?3",
             params![row.key_id, row.version, row.messages],
@@ -456,7 +493,8 @@ impl Rows for SqliteRows<'_> {
     }
 
     fn put_quarantined(&self, row: &QuarantineRow) -> Result<()> {
-        self.execute(
+        self.put(
+            row,
             "INSERT INTO quarantine (kind, id, reason, created_at) VALUES (?1, ?2, ?3, ?4)",
             params![row.kind.name(), row.id, row.reason, row.created_at],
         )

@@ -13,7 +13,7 @@ use super::super::files::beside;
 use super::super::opening::{open, require_wal};
 use super::super::rows::SqliteRows;
 use super::super::transaction::Transaction;
-use super::super::{anew, create, waiting};
+use super::super::{anew, create, structure, waiting};
 use super::{Database, data_version};
 use crate::error::{Error, ErrorKind, Result};
 use crate::records::Rows;
@@ -42,7 +42,7 @@ impl Database {
 
     /// SQLite's own check of the file's structure; what it finds, one text each.
     pub(crate) fn structure_findings(&mut self) -> Result<Vec<String>> {
-        let outcome = self.connected().and_then(|connected| structure_findings(&connected.connection));
+        let outcome = self.connected().and_then(|connected| structure::findings(&connected.connection));
         self.judge(outcome)
     }
 
@@ -132,19 +132,6 @@ impl Database {
         self.refuse_replaced()?;
         Ok(value)
     }
-}
-
-fn structure_findings(connection: &Connection) -> Result<Vec<String>> {
-    let mut statement = connection.prepare("PRAGMA integrity_check(100)").map_err(storage_error)?;
-    let found = statement.query_map([], |row| row.get::<_, String>(0)).map_err(storage_error)?;
-    let mut findings = found.collect::<rusqlite::Result<Vec<_>>>().map_err(storage_error)?;
-    let mut statement = connection.prepare("PRAGMA foreign_key_check").map_err(storage_error)?;
-    let orphans = statement.query_map([], |row| row.get::<_, String>(0)).map_err(storage_error)?;
-    for table in orphans {
-        findings.push(format!("a row of table {} refers to nothing", table.map_err(storage_error)?));
-    }
-    findings.retain(|finding| finding != "ok");
-    Ok(findings)
 }
 
 /// For a connection that is opened while most of the file is to be held.
