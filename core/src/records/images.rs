@@ -271,3 +271,98 @@ impl Covered for QuarantineRow {
         encoding.text(self.kind.name()).text(&self.id).text(&self.reason).integer(self.created_at)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn version(number: u32) -> VersionRow {
+        VersionRow {
+            key_id: "k".to_owned(),
+            version: number,
+            tag: 1,
+            prefix: "tink".to_owned(),
+            is_current: true,
+            state: "enabled".to_owned(),
+            state_reason: None,
+            state_before: None,
+            algorithm: "AES256_GCM".to_owned(),
+            created_at: 2,
+            expires_at: None,
+            destroy_at: None,
+            kek_version: 3,
+            wrapped: vec![4],
+        }
+    }
+
+    fn images(rows: &[&dyn Covered]) -> Images {
+        let mut images = Images::default();
+        assert!(rows.iter().all(|row| images.add(*row)));
+        images
+    }
+
+    /// Every column counts: a row that differs in one is another.
+    #[test]
+    fn rows_differ_by_each_column() {
+        let same = images(&[&version(1)]);
+        assert_eq!(same, images(&[&version(1)]));
+        let changes: [fn(&mut VersionRow); 11] = [
+            |row| row.key_id.push('l'),
+            |row| row.tag = 2,
+            |row| row.is_current = false,
+            |row| row.state = "disabled".to_owned(),
+            |row| row.state_reason = Some(String::new()),
+            |row| row.state_before = Some(String::new()),
+            |row| row.algorithm.push('X'),
+            |row| row.expires_at = Some(1),
+            |row| row.destroy_at = Some(1),
+            |row| row.kek_version = 4,
+            |row| row.wrapped.clear(),
+        ];
+        for change in changes {
+            let mut other = version(1);
+            change(&mut other);
+            assert_ne!(same, images(&[&other]));
+        }
+        let count = |messages| UsageRow { key_id: "k".to_owned(), version: 1, messages };
+        assert_ne!(images(&[&count(1)]), images(&[&count(2)]));
+    }
+
+    #[test]
+    fn a_second_row_in_its_place_is_told() {
+        let mut one = images(&[&version(1)]);
+        assert!(!one.add(&version(1)));
+        assert!(one.add(&version(2)));
+    }
+
+    #[test]
+    fn rows_are_as_they_were_with_what_was_written() {
+        let changes = Changes::default();
+        let disabled = VersionRow { is_current: false, ..version(1) };
+        changes.put(&disabled);
+        changes.put(&version(2));
+        let root = |version| IndexRootRow {
+            scope: "key/k".to_owned(),
+            version,
+            is_current: true,
+            created_at: 1,
+            kek_version: 1,
+            wrapped: vec![1],
+        };
+        changes.delete(entity_of_scope("key/k"), Place::IndexRoot(1));
+        // Another entity's.
+        changes.put(&UsageRow { key_id: "k".to_owned(), version: 1, messages: 1 });
+        let before = images(&[&version(1), &root(1), &root(2)]);
+        let after = before.changed(changes.take(EntityId::key("k")));
+        assert_eq!(after, images(&[&disabled, &version(2), &root(2)]));
+        // Taken once.
+        assert!(changes.take(EntityId::key("k")).is_empty());
+        assert_eq!(changes.take(EntityId::usage("k")).len(), 1);
+    }
+
+    #[test]
+    fn scopes_name_their_entity() {
+        assert_eq!(entity_of_scope("key/a/b"), (EntityKind::Key, "a/b".to_owned()));
+        assert_eq!(entity_of_scope("purpose/a"), (EntityKind::Purpose, "a".to_owned()));
+    }
+}
